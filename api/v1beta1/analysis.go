@@ -1,0 +1,268 @@
+package v1beta1
+
+import (
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+)
+
+// Duration is a length of time as Go writes it: 30s, 1m, 1m30s.
+//
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="must be a duration such as 15s, 1m or 1m30s"
+type Duration string
+
+// Analysis says how a new revision is judged and moved forward.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.stepWeight) ? 1 : 0) + (has(self.stepWeights) ? 1 : 0) + (has(self.iterations) ? 1 : 0) == 1",message="exactly one of stepWeight, stepWeights and iterations must be given"
+type Analysis struct {
+	// Interval is the time over which one check measures. Default 60s, at
+	// least 1s.
+	//
+	// +optional
+	Interval Duration `json:"interval,omitempty"`
+
+	// Threshold is the number of failed checks, counted over the whole
+	// rollout, at which it is rolled back. Default 1; 0 and less mean 1.
+	//
+	// +optional
+	Threshold int32 `json:"threshold,omitempty"`
+
+	// StepWeight is added to the canary's percent of the traffic after each
+	// passed check.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	StepWeight *int32 `json:"stepWeight,omitempty"`
+
+	// StepWeights are the canary's percents of the traffic, one a step.
+	//
+	// +optional
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:Minimum=0
+	// +kubebuilder:validation:items:Maximum=100
+	StepWeights []int32 `json:"stepWeights,omitempty"`
+
+	// Iterations is the number of passed checks before promotion in a
+	// blue/green rollout, where the canary gets no live traffic until then.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Iterations *int32 `json:"iterations,omitempty"`
+
+	// MaxWeight is the canary's highest percent of the traffic before
+	// promotion. Default 100.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	MaxWeight *int32 `json:"maxWeight,omitempty"`
+
+	// StepWeightPromotion moves the promotion in steps of this many percent.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	StepWeightPromotion *int32 `json:"stepWeightPromotion,omitempty"`
+
+	// MinSamples is the number of requests to the canary revision below which
+	// a check is inconclusive. Default 20.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MinSamples *int32 `json:"minSamples,omitempty"`
+
+	// Load is the traffic that Serin sends to both revisions. Without it the
+	// load is taken from the first webhook whose metadata.cmd is a hey
+	// command, and without that it is GET / at 10 requests a second.
+	//
+	// +optional
+	Load *Load `json:"load,omitempty"`
+
+	// Metrics are the checks. A check fails when one of them does.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=100
+	Metrics []Metric `json:"metrics,omitempty"`
+
+	// Webhooks are called around the rollout; a rollout webhook whose
+	// metadata.cmd is a hey command defines the load.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=100
+	Webhooks []Webhook `json:"webhooks,omitempty"`
+
+	// Alerts are sent to AlertProviders.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=100
+	Alerts []Alert `json:"alerts,omitempty"`
+
+	// Match selects the users of an A/B rollout.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=100
+	Match []Match `json:"match,omitempty"`
+
+	IgnoredAnalysis `json:",inline"`
+}
+
+// IgnoredAnalysis holds the fields of Flagger's spec.analysis that have no
+// meaning on Knative. They are kept as written and change nothing.
+type IgnoredAnalysis struct {
+	// Mirror is ignored: Serin sends both revisions the same requests anyway.
+	//
+	// +optional
+	Mirror bool `json:"mirror,omitempty"`
+
+	// MirrorWeight is ignored with Mirror.
+	//
+	// +optional
+	MirrorWeight *int32 `json:"mirrorWeight,omitempty"`
+
+	// PrimaryReadyThreshold is ignored: Knative says when a revision is ready.
+	//
+	// +optional
+	PrimaryReadyThreshold *int32 `json:"primaryReadyThreshold,omitempty"`
+
+	// CanaryReadyThreshold is ignored: Knative says when a revision is ready.
+	//
+	// +optional
+	CanaryReadyThreshold *int32 `json:"canaryReadyThreshold,omitempty"`
+
+	// SessionAffinity is ignored: Knative's ingress has no cookies.
+	//
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	SessionAffinity *apiextensionsv1.JSON `json:"sessionAffinity,omitempty"`
+}
+
+// Metric is one check of the canary revision's measurements.
+type Metric struct {
+	// Name is request-success-rate (percent of requests) or request-duration
+	// (p99 in milliseconds).
+	//
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+
+	// Interval is accepted and ignored: a check measures over
+	// analysis.interval.
+	//
+	// +optional
+	Interval Duration `json:"interval,omitempty"`
+
+	// Threshold is the older form of ThresholdRange: a minimum for
+	// request-success-rate, a maximum for everything else.
+	//
+	// +optional
+	Threshold *float64 `json:"threshold,omitempty"`
+
+	// ThresholdRange is the accepted range, ends included.
+	//
+	// +optional
+	ThresholdRange *ThresholdRange `json:"thresholdRange,omitempty"`
+
+	// Query is a Prometheus query.
+	//
+	// +optional
+	Query string `json:"query,omitempty"`
+
+	// TemplateRef names a MetricTemplate.
+	//
+	// +optional
+	TemplateRef *ObjectRef `json:"templateRef,omitempty"`
+
+	// TemplateVariables are passed to the MetricTemplate.
+	//
+	// +optional
+	TemplateVariables map[string]string `json:"templateVariables,omitempty"`
+}
+
+// ThresholdRange is an accepted range, ends included; a missing end is open.
+type ThresholdRange struct {
+	// +optional
+	Min *float64 `json:"min,omitempty"`
+	// +optional
+	Max *float64 `json:"max,omitempty"`
+}
+
+// ObjectRef names another object; the namespace defaults to the Canary's.
+type ObjectRef struct {
+	Name string `json:"name"`
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Webhook types, from Flagger's contract.
+const (
+	ConfirmRolloutHook         = "confirm-rollout"
+	PreRolloutHook             = "pre-rollout"
+	RolloutHook                = "rollout"
+	ConfirmTrafficIncreaseHook = "confirm-traffic-increase"
+	ConfirmPromotionHook       = "confirm-promotion"
+	PostRolloutHook            = "post-rollout"
+	RollbackHook               = "rollback"
+	EventHook                  = "event"
+)
+
+// Webhook is a call around the rollout.
+type Webhook struct {
+	Name string `json:"name"`
+
+	// +optional
+	// +kubebuilder:validation:Enum="";confirm-rollout;pre-rollout;rollout;confirm-traffic-increase;confirm-promotion;post-rollout;rollback;event
+	Type string `json:"type,omitempty"`
+
+	URL string `json:"url"`
+
+	// +optional
+	MuteAlert bool `json:"muteAlert,omitempty"`
+
+	// Timeout of one try. Default 10s.
+	//
+	// +optional
+	Timeout Duration `json:"timeout,omitempty"`
+
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Retries *int32 `json:"retries,omitempty"`
+
+	// +optional
+	DisableTLS bool `json:"disableTLS,omitempty"`
+
+	// +optional
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// Alert sends the rollout's events to an AlertProvider.
+type Alert struct {
+	Name string `json:"name"`
+
+	// +optional
+	// +kubebuilder:validation:Enum="";info;warn;error
+	Severity string `json:"severity,omitempty"`
+
+	ProviderRef ObjectRef `json:"providerRef"`
+}
+
+// Match is one condition of an A/B rollout, kept as written.
+//
+// +kubebuilder:pruning:PreserveUnknownFields
+type Match struct {
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	Headers *apiextensionsv1.JSON `json:"headers,omitempty"`
+
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	QueryParams *apiextensionsv1.JSON `json:"queryParams,omitempty"`
+
+	// +optional
+	SourceLabels map[string]string `json:"sourceLabels,omitempty"`
+}

@@ -1,0 +1,81 @@
+package v1beta1
+
+import "time"
+
+// Defaults of fields that were not given.
+const (
+	DefaultInterval         = time.Minute
+	MinInterval             = time.Second
+	DefaultProgressDeadline = 10 * time.Minute
+	DefaultMaxWeight        = 100
+	DefaultMinSamples       = 20
+	DefaultRate             = 10
+	DefaultRequestTimeout   = 5 * time.Second
+	DefaultConnections      = 64
+	DefaultWarmup           = time.Second
+)
+
+// OrDefault returns the parsed duration, or def where it is empty or does not
+// parse; Validate is what refuses the latter.
+func (d Duration) OrDefault(def time.Duration) time.Duration {
+	if v, err := time.ParseDuration(string(d)); err == nil {
+		return v
+	}
+	return def
+}
+
+// IntervalOrDefault is the time over which one check measures.
+func (a *Analysis) IntervalOrDefault() time.Duration {
+	return max(a.Interval.OrDefault(DefaultInterval), MinInterval)
+}
+
+// ThresholdOrDefault is the number of failed checks that ends a rollout.
+func (a *Analysis) ThresholdOrDefault() int32 { return max(a.Threshold, 1) }
+
+// MinSamplesOrDefault is the least number of requests for a verdict.
+func (a *Analysis) MinSamplesOrDefault() int64 {
+	return int64(orDefault(a.MinSamples, DefaultMinSamples))
+}
+
+// ProgressDeadline is the time a rollout may stand still.
+func (s *CanarySpec) ProgressDeadline() time.Duration {
+	if s.ProgressDeadlineSeconds == nil {
+		return DefaultProgressDeadline
+	}
+	return time.Duration(*s.ProgressDeadlineSeconds) * time.Second
+}
+
+// Weights are the canary's percents of the live traffic, one a step, first to
+// last: each larger than zero, none above the maximum weight. A blue/green
+// rollout has none.
+func (a *Analysis) Weights() []int32 {
+	if a.Iterations != nil {
+		return nil
+	}
+	limit := orDefault(a.MaxWeight, DefaultMaxWeight)
+	if len(a.StepWeights) > 0 {
+		var weights []int32
+		for _, w := range a.StepWeights {
+			if w > 0 {
+				weights = append(weights, min(w, limit))
+			}
+		}
+		return weights
+	}
+	step := orDefault(a.StepWeight, limit)
+	var weights []int32
+	for w := step; step > 0; w += step {
+		weights = append(weights, min(w, limit))
+		if w >= limit {
+			break
+		}
+	}
+	return weights
+}
+
+func orDefault[T any](p *T, def T) T {
+	if p == nil {
+		return def
+	}
+	return *p
+}

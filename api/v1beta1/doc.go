@@ -1,0 +1,26 @@
+// Package v1beta1 is the Canary resource, flagger.app/v1beta1: its types,
+// defaults and validation.
+//
+// The schema is a superset of Flagger's, so that an existing Canary file for
+// Knative applies unchanged. Fields that mean nothing on Knative are accepted,
+// kept and ignored; [Canary.Ignored] names them. Serin's own additions are
+// spec.analysis.load, spec.analysis.minSamples and status.analysis.
+//
+// The types hold durations as strings, as they were written. A file that
+// passed a looser schema than ours (Flagger's pattern accepts "1mm") must not
+// stop the daemon from reading all the others, so parsing happens in
+// [Canary.Validate] and in the accessors, never while decoding.
+//
+//	canary := &v1beta1.Canary{ … }
+//	if err := canary.Validate(); err != nil { … }
+//	interval := canary.Spec.Analysis.IntervalOrDefault() // 60s when not given
+//
+// The custom resource definition in chart/crds and the deepcopy functions are
+// generated from this package by `make generate`.
+//
+// Values of this package are plain data: they may be read concurrently and
+// must be copied before they are changed.
+//
+// +kubebuilder:object:generate=true
+// +groupName=flagger.app
+package v1beta1

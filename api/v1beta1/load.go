@@ -1,0 +1,71 @@
+package v1beta1
+
+// Load is the traffic that Serin sends to both revisions: the same requests,
+// on the same open-loop schedule, in the same seconds.
+type Load struct {
+	// Rate is the number of requests a second to each revision. Default 10.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	Rate int32 `json:"rate,omitempty"`
+
+	// Protocol is http1, the only one of this version and the default.
+	//
+	// +optional
+	// +kubebuilder:validation:Enum="";http1
+	Protocol string `json:"protocol,omitempty"`
+
+	// Timeout of one request, from its actual start. Default 5s.
+	//
+	// +optional
+	Timeout Duration `json:"timeout,omitempty"`
+
+	// Connections to each revision, at most. Default 64.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	Connections int32 `json:"connections,omitempty"`
+
+	// Warmup is the time at the start of a session whose requests are sent
+	// but not judged. Default 1s.
+	//
+	// +optional
+	Warmup Duration `json:"warmup,omitempty"`
+
+	// Requests are sent in turn, in proportion to their weights. Default: one
+	// GET /.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=100
+	Requests []Request `json:"requests,omitempty"`
+}
+
+// Request is one request of a Load.
+type Request struct {
+	// Method defaults to GET.
+	//
+	// +optional
+	Method string `json:"method,omitempty"`
+
+	// Path with query, from the slash on. Default /.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=8192
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.startsWith('/')",message="path must start with /"
+	Path string `json:"path,omitempty"`
+
+	// +optional
+	Headers map[string]string `json:"headers,omitempty"`
+
+	// +optional
+	Body string `json:"body,omitempty"`
+
+	// Weight is the request's share. Default 1.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	Weight int32 `json:"weight,omitempty"`
+}

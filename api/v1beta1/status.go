@@ -1,0 +1,195 @@
+package v1beta1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Phase is the stage of a Canary's life, in Flagger's words.
+//
+// +kubebuilder:validation:Enum="";Initializing;Initialized;Waiting;Progressing;WaitingPromotion;Promoting;Finalising;Succeeded;Failed;Terminating;Terminated
+type Phase string
+
+// The phases. Initialized, Succeeded and Failed are only reported once the
+// Route's observed state shows them.
+const (
+	PhaseInitializing     Phase = "Initializing"
+	PhaseInitialized      Phase = "Initialized"
+	PhaseWaiting          Phase = "Waiting"
+	PhaseProgressing      Phase = "Progressing"
+	PhaseWaitingPromotion Phase = "WaitingPromotion"
+	PhasePromoting        Phase = "Promoting"
+	PhaseFinalising       Phase = "Finalising"
+	PhaseSucceeded        Phase = "Succeeded"
+	PhaseFailed           Phase = "Failed"
+	PhaseTerminating      Phase = "Terminating"
+	PhaseTerminated       Phase = "Terminated"
+)
+
+// ConditionPromoted is the one condition of a Canary; its reason is the phase.
+const ConditionPromoted = "Promoted"
+
+// CanaryStatus is what Serin has decided and seen.
+//
+// It is also the daemon's memory: a decision is written here first and carried
+// out on the Service after, so that a daemon that is killed in between goes on
+// where it stopped.
+type CanaryStatus struct {
+	// +optional
+	Phase Phase `json:"phase,omitempty"`
+
+	// CanaryWeight is the percent of the live traffic meant for the canary
+	// revision.
+	//
+	// +optional
+	CanaryWeight int32 `json:"canaryWeight"`
+
+	// FailedChecks counts the failed checks of the current rollout.
+	//
+	// +optional
+	FailedChecks int32 `json:"failedChecks"`
+
+	// Iterations counts the passed checks of a blue/green rollout.
+	//
+	// +optional
+	Iterations int32 `json:"iterations"`
+
+	// LastAppliedSpec is the revision that was last taken up for a rollout.
+	//
+	// +optional
+	LastAppliedSpec string `json:"lastAppliedSpec,omitempty"`
+
+	// LastPromotedSpec is the primary revision.
+	//
+	// +optional
+	LastPromotedSpec string `json:"lastPromotedSpec,omitempty"`
+
+	// LastTransitionTime is the time of the last change of phase.
+	//
+	// +optional
+	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty"`
+
+	// +optional
+	Conditions []Condition `json:"conditions,omitempty"`
+
+	// Analysis explains the rollout that runs or ran last.
+	//
+	// +optional
+	Analysis *AnalysisStatus `json:"analysis,omitempty"`
+
+	// TrackedConfigs and the cookies belong to Flagger's other providers.
+	// They are kept and never written.
+	//
+	// +optional
+	TrackedConfigs *map[string]string `json:"trackedConfigs,omitempty"`
+	// +optional
+	SessionAffinityCookie string `json:"sessionAffinityCookie,omitempty"`
+	// +optional
+	PrimarySessionAffinityCookie string `json:"primarySessionAffinityCookie,omitempty"`
+	// +optional
+	PreviousSessionAffinityCookie string `json:"previousSessionAffinityCookie,omitempty"`
+}
+
+// Condition is Flagger's form of a status condition.
+type Condition struct {
+	Type   string                 `json:"type"`
+	Status corev1.ConditionStatus `json:"status"`
+	Reason string                 `json:"reason"`
+	// +optional
+	Message string `json:"message,omitempty"`
+	// +optional
+	LastUpdateTime metav1.Time `json:"lastUpdateTime,omitempty"`
+	// +optional
+	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty"`
+}
+
+// Stage is what a rollout in phase Progressing is waiting for.
+type Stage string
+
+// The stages, in the order in which a rollout passes them. A step of traffic
+// goes back from Measuring to WaitingForRoute.
+const (
+	// StageWaitingForRevision: the canary revision is not ready yet.
+	StageWaitingForRevision Stage = "WaitingForRevision"
+	// StageWaitingForRoute: the Route does not show the wanted split yet.
+	StageWaitingForRoute Stage = "WaitingForRoute"
+	// StageMeasuring: a check is running.
+	StageMeasuring Stage = "Measuring"
+	// StageRollingBack: all traffic goes back to the primary revision.
+	StageRollingBack Stage = "RollingBack"
+)
+
+// AnalysisStatus explains one rollout.
+type AnalysisStatus struct {
+	// PrimaryRevision serves, CanaryRevision is judged.
+	PrimaryRevision string `json:"primaryRevision"`
+	CanaryRevision  string `json:"canaryRevision"`
+
+	// Stage is what the rollout is waiting for.
+	//
+	// +optional
+	Stage Stage `json:"stage,omitempty"`
+
+	// Check is the number of the check that runs, from 1.
+	Check int64 `json:"check"`
+
+	// StartTime is when the canary revision was detected, ProgressTime when
+	// the rollout last moved, DecisionTime when it was decided to promote it
+	// or to roll it back.
+	StartTime metav1.MicroTime `json:"startTime"`
+	// +optional
+	ProgressTime metav1.MicroTime `json:"progressTime,omitempty"`
+	// +optional
+	DecisionTime *metav1.MicroTime `json:"decisionTime,omitempty"`
+
+	// Message says why the rollout is where it is.
+	//
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// Verdict of the last check: pass, fail or inconclusive.
+	//
+	// +optional
+	Verdict string `json:"verdict,omitempty"`
+
+	// Metrics are the last check's findings, one a metric.
+	//
+	// +optional
+	Metrics []MetricStatus `json:"metrics,omitempty"`
+
+	// Primary and Canary are what was measured since the session started.
+	//
+	// +optional
+	Primary *Measured `json:"primary,omitempty"`
+	// +optional
+	Canary *Measured `json:"canary,omitempty"`
+}
+
+// MetricStatus is the finding of one metric.
+type MetricStatus struct {
+	Name    string `json:"name"`
+	Verdict string `json:"verdict"`
+	// Message is a sentence with the numbers in it.
+	Message string `json:"message"`
+}
+
+// Measured sums up the measured requests to one revision.
+type Measured struct {
+	Requests int64 `json:"requests"`
+	// SuccessRatePercent is in [0,100].
+	SuccessRatePercent float64 `json:"successRatePercent"`
+	// P50Milliseconds and P99Milliseconds are quantiles of the response time,
+	// counted from the intended start of each request.
+	P50Milliseconds float64 `json:"p50Milliseconds"`
+	P99Milliseconds float64 `json:"p99Milliseconds"`
+}
+
+// Condition returns the condition of the given type, or nil.
+func (s *CanaryStatus) Condition(kind string) *Condition {
+	for i := range s.Conditions {
+		if s.Conditions[i].Type == kind {
+			return &s.Conditions[i]
+		}
+	}
+	return nil
+}
