@@ -1,0 +1,70 @@
+package measure
+
+import (
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// The range and resolution of every histogram: a value is off by at most one
+// part in a thousand.
+const (
+	MinLatency        = time.Microsecond
+	MaxLatency        = time.Minute
+	SignificantDigits = 3
+)
+
+// Histogram counts latencies from 1 µs to 60 s. Values outside saturate at the
+// ends; those above are counted in Saturated. The zero Histogram is empty and
+// ready for use; it allocates its counts (about 190 KiB) on first use.
+type Histogram struct {
+	hdr       *hdrhistogram.Histogram
+	saturated int64
+}
+
+// Record counts one latency.
+func (h *Histogram) Record(d time.Duration) {
+	h.init()
+	if d > MaxLatency {
+		h.saturated++
+	}
+	d = min(max(d, MinLatency), MaxLatency)
+	// The value was brought into range, which is all that RecordValue checks.
+	_ = h.hdr.RecordValue(d.Microseconds())
+}
+
+// Merge adds other's counts to h.
+func (h *Histogram) Merge(other *Histogram) {
+	if other.hdr != nil {
+		h.init()
+		h.hdr.Merge(other.hdr)
+	}
+	h.saturated += other.saturated
+}
+
+// Count is the number of recorded latencies.
+func (h *Histogram) Count() int64 {
+	if h.hdr == nil {
+		return 0
+	}
+	return h.hdr.TotalCount()
+}
+
+// Saturated is the number of recorded latencies above MaxLatency.
+func (h *Histogram) Saturated() int64 { return h.saturated }
+
+// Quantile is the smallest recorded latency, to the histogram's resolution,
+// that at least the fraction q of all values does not exceed. q is in [0,1];
+// the result is 0 for an empty histogram.
+func (h *Histogram) Quantile(q float64) time.Duration {
+	if h.Count() == 0 {
+		return 0
+	}
+	return time.Duration(h.hdr.ValueAtQuantile(100*min(max(q, 0), 1))) * time.Microsecond
+}
+
+func (h *Histogram) init() {
+	if h.hdr == nil {
+		h.hdr = hdrhistogram.New(MinLatency.Microseconds(), MaxLatency.Microseconds(), SignificantDigits)
+	}
+}

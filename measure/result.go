@@ -1,0 +1,80 @@
+package measure
+
+import (
+	"fmt"
+	"time"
+)
+
+// Result is one request. It holds three instants; the latencies are computed
+// from them and so cannot disagree.
+type Result struct {
+	// Intended is the start that the schedule asked for.
+	Intended time.Time
+	// Sent is the actual start.
+	Sent time.Time
+	// Done is when the last byte of the response was read, or the request
+	// was given up.
+	Done time.Time
+
+	Outcome Outcome
+}
+
+// ResponseTime counts from the intended start: what a user would have waited
+// who arrived on schedule.
+func (r Result) ResponseTime() time.Duration { return r.Done.Sub(r.Intended) }
+
+// ServiceTime counts from the actual start: what the server took.
+func (r Result) ServiceTime() time.Duration { return r.Done.Sub(r.Sent) }
+
+// Lag is how late the request was sent.
+func (r Result) Lag() time.Duration { return r.Sent.Sub(r.Intended) }
+
+// Outcome is an HTTP status code (100 to 599) or the kind of error that kept
+// the response from arriving whole. The zero value is an error of no known
+// kind.
+type Outcome int
+
+// The kinds of transport error.
+const (
+	// Unknown is an error that none of the other kinds describes.
+	Unknown Outcome = -iota
+	// DNS: the name did not resolve.
+	DNS
+	// Connect: no connection could be made.
+	Connect
+	// TLS: the handshake failed.
+	TLS
+	// Timeout: the response did not arrive whole in time.
+	Timeout
+	// Reset: the connection broke before the response began.
+	Reset
+	// Truncated: the connection broke within the response.
+	Truncated
+	// Protocol: the answer was not HTTP.
+	Protocol
+
+	lastKind = Protocol
+)
+
+var kindNames = [...]string{"unknown", "dns", "connect", "tls", "timeout", "reset", "truncated", "protocol"}
+
+// Status is the outcome of a response with that status code.
+func Status(code int) Outcome { return Outcome(code) }
+
+// Code returns the status code, or 0 for a transport error.
+func (o Outcome) Code() int { return max(int(o), 0) }
+
+// Failed reports whether the outcome counts against the success rate: a 5xx
+// status or a transport error.
+func (o Outcome) Failed() bool { return o <= 0 || o >= 500 }
+
+// String returns the status code in digits, or the kind of error.
+func (o Outcome) String() string {
+	if o > 0 {
+		return fmt.Sprintf("%d", int(o))
+	}
+	if o < lastKind {
+		return kindNames[0]
+	}
+	return kindNames[-o]
+}
