@@ -1,0 +1,115 @@
+package analysis
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/serin-dev/serin/measure"
+)
+
+var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// sample is a snapshot of good and bad requests that took d each.
+func sample(good, bad int, d time.Duration) *measure.Snapshot {
+	s := new(measure.Snapshot)
+	for i := range good + bad {
+		outcome := measure.Status(200)
+		if i >= good {
+			outcome = measure.Status(500)
+		}
+		s.Add(measure.Result{Intended: epoch, Sent: epoch, Done: epoch.Add(d), Outcome: outcome})
+	}
+	return s
+}
+
+func successRate(min float64) Metric {
+	return Metric{Name: "request-success-rate", Kind: SuccessRate, Min: &min}
+}
+
+func duration(max float64) Metric {
+	return Metric{Name: "request-duration", Kind: Duration, Max: &max}
+}
+
+func TestVerdicts(t *testing.T) {
+	guide := Judge{Metrics: []Metric{successRate(99), duration(500)}, MinSamples: 20}
+	for _, tc := range []struct {
+		name    string
+		judge   Judge
+		canary  *measure.Snapshot
+		want    Result
+		message string
+	}{
+		{"good", guide, sample(100, 0, 3*time.Millisecond), Pass, "success rate 100% >= 99%, request duration 3.001ms <= 500ms"},
+		{"exactly at the threshold", guide, sample(99, 1, 3*time.Millisecond), Pass, "success rate 99% >= 99%, request duration 3.001ms <= 500ms"},
+		{"one error too many", guide, sample(59, 1, 3*time.Millisecond), Fail, "success rate 98.33% < 99%"},
+		{"slow", guide, sample(100, 0, 1500*time.Millisecond), Fail, "request duration 1.5s > 500ms"},
+		{"slow and wrong", guide, sample(0, 20, 1500*time.Millisecond), Fail, "success rate 0% < 99%, request duration 1.5s > 500ms"},
+		{"everything fails", guide, sample(0, 20, time.Millisecond), Fail, "success rate 0% < 99%"},
+		{"one sample short", guide, sample(0, 19, time.Millisecond), Inconclusive, "19 requests, at least 20 are needed"},
+		{"nothing measured", guide, sample(0, 0, 0), Inconclusive, "0 requests, at least 20 are needed"},
+		{"nothing measured, nothing needed", Judge{}, sample(0, 0, 0), Inconclusive, "0 requests, at least 1 are needed"},
+		{"no metrics", Judge{}, sample(0, 1, 0), Pass, ""},
+		{"no thresholds", Judge{Metrics: []Metric{{Kind: SuccessRate}}}, sample(1, 1, 0), Pass, "success rate 50%"},
+		{"just below everything", Judge{Metrics: []Metric{successRate(100)}}, sample(99999, 1, 0), Fail, "success rate 99.999% < 100%"},
+		{"below by less than is shown", guide, sample(98996, 1004, 0), Fail, "success rate 98.996% < 99%"},
+		{"too good", Judge{Metrics: []Metric{{Kind: SuccessRate, Max: new(50.0)}}}, sample(3, 1, 0), Fail, "success rate 75% > 50%"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := tc.judge.Verdict(tc.canary)
+			if got.Result != tc.want || got.String() != tc.message {
+				t.Errorf("verdict %v: %q, want %v: %q", got.Result, got, tc.want, tc.message)
+			}
+			if got.Requests != tc.canary.Requests() {
+				t.Errorf("verdict counts %d requests, want %d", got.Requests, tc.canary.Requests())
+			}
+		})
+	}
+}
+
+func TestThresholdEndsAreIncluded(t *testing.T) {
+	s := sample(57, 43, 0)
+	for _, tc := range []struct {
+		min  float64
+		want Result
+	}{
+		{57, Pass},
+		{math.Nextafter(57, 0), Pass},
+		{math.Nextafter(57, 100), Fail},
+	} {
+		if got := (Judge{Metrics: []Metric{successRate(tc.min)}}).Verdict(s).Result; got != tc.want {
+			t.Errorf("57 of 100 against min %.17g = %v, want %v", tc.min, got, tc.want)
+		}
+	}
+}
+
+func TestMoreErrorsNeverTurnFailIntoPass(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		good, bad := rapid.IntRange(0, 200).Draw(t, "good"), rapid.IntRange(0, 200).Draw(t, "bad")
+		more := rapid.IntRange(0, 50).Draw(t, "more")
+		judge := Judge{Metrics: []Metric{successRate(rapid.Float64Range(0, 100).Draw(t, "min"))}, MinSamples: 20}
+		before := judge.Verdict(sample(good, bad, 0)).Result
+		after := judge.Verdict(sample(good, bad+more, 0)).Result
+		if before == Fail && after != Fail {
+			t.Fatalf("%d good, %d bad fail, but %d more bad give %v", good, bad, more, after)
+		}
+	})
+}
+
+func TestZeroVerdictMovesNothing(t *testing.T) {
+	if got := (Verdict{}).Result; got != Inconclusive {
+		t.Fatalf("zero verdict is %v", got)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	got := Summarize(sample(3, 1, 20*time.Millisecond))
+	if got.Requests != 4 || got.SuccessRate != 0.75 || got.P50.Round(time.Millisecond) != 20*time.Millisecond || got.P99.Round(time.Millisecond) != 20*time.Millisecond {
+		t.Errorf("summary %+v", got)
+	}
+	if got := Summarize(new(measure.Snapshot)); got != (Summary{}) {
+		t.Errorf("summary of nothing %+v", got)
+	}
+}
