@@ -1,0 +1,72 @@
+package knative
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"knative.dev/pkg/apis"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+
+	"github.com/serin-dev/serin/daemon/rollout"
+)
+
+// The annotations that Serin keeps on a Service.
+const (
+	// PrimaryRevisionAnnotation names the primary revision. It is Flagger's.
+	PrimaryRevisionAnnotation = "flagger.app/primary-revision"
+	// InitialTrafficAnnotation holds spec.traffic as it was found at
+	// initialization, in JSON, for revertOnDeletion.
+	InitialTrafficAnnotation = "serin.dev/initial-traffic"
+)
+
+// Observe sums up a Service and its revisions.
+func Observe(service *servingv1.Service, revisions []servingv1.Revision) *rollout.Service {
+	o := &rollout.Service{
+		Current:          service.Status.ObservedGeneration == service.Generation,
+		RouteReady:       service.Status.GetCondition(servingv1.ServiceConditionRoutesReady).IsTrue(),
+		Message:          explain(service.Status.GetCondition(servingv1.ServiceConditionReady)),
+		LatestCreated:    service.Status.LatestCreatedRevisionName,
+		LatestReady:      service.Status.LatestReadyRevisionName,
+		AnnotatedPrimary: service.Annotations[PrimaryRevisionAnnotation],
+		Managed:          service.Annotations[PrimaryRevisionAnnotation] != "",
+		Revisions:        make(map[string]rollout.Revision, len(revisions)),
+	}
+	for _, t := range service.Status.Traffic {
+		o.Traffic = append(o.Traffic, rollout.Target{Revision: t.RevisionName, Tag: t.Tag, Percent: percent(t)})
+	}
+	for i := range revisions {
+		o.Revisions[revisions[i].Name] = observeRevision(&revisions[i])
+	}
+	return o
+}
+
+func observeRevision(revision *servingv1.Revision) rollout.Revision {
+	ready := revision.Status.GetCondition(servingv1.RevisionConditionReady)
+	return rollout.Revision{
+		Ready:   revision.IsReady(),
+		Failed:  ready.IsFalse(),
+		Message: explain(ready, revision.Status.GetCondition(servingv1.RevisionConditionContainerHealthy), revision.Status.GetCondition(servingv1.RevisionConditionResourcesAvailable)),
+	}
+}
+
+// explain takes the first condition that has something to say.
+func explain(conditions ...*apis.Condition) string {
+	for _, c := range conditions {
+		if c == nil || c.Status == corev1.ConditionTrue || (c.Reason == "" && c.Message == "") {
+			continue
+		}
+		if c.Message == "" {
+			return c.Reason
+		}
+		return fmt.Sprintf("%s: %s", c.Reason, c.Message)
+	}
+	return ""
+}
+
+// percent of a target; Knative leaves it out where it is 0.
+func percent(t servingv1.TrafficTarget) int64 {
+	if t.Percent == nil {
+		return 0
+	}
+	return *t.Percent
+}
