@@ -5,10 +5,12 @@
 // read from status.traffic, what the Route has done, not from spec.traffic,
 // what it was asked to do.
 //
-// [Writer] brings about a wanted division. It edits the two targets that are
-// Serin's, those with the tags primary and canary, and pins both by name, so
-// that a new revision gets no traffic by itself. Tagged targets of the user
-// are kept; untagged ones, and any percentage elsewhere, go, since the
-// percentages must sum to 100. Every write carries the resourceVersion it was
-// computed from and fails with a conflict when the Service has changed since.
+// [Divide] computes the Service with a wanted division. It edits the two
+// targets that are Serin's, those with the tags primary and canary, and pins
+// both by name, so that a new revision gets no traffic by itself. Tagged
+// targets of the user are kept; untagged ones, and any percentage elsewhere,
+// go, since the percentages must sum to 100. [Restore] undoes it all.
+//
+// Every [Writer.Write] carries the resourceVersion it was computed from and
+// fails with a conflict when the Service has changed since.
 package knative

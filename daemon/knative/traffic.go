@@ -33,9 +33,9 @@ func pin(revision, tag string, percent int64) servingv1.TrafficTarget {
 	return servingv1.TrafficTarget{RevisionName: revision, Tag: tag, Percent: &percent, LatestRevision: new(false)}
 }
 
-// divided returns a copy of the Service with the wanted division, and whether
-// it differs from the Service.
-func divided(service *servingv1.Service, want rollout.Traffic) (*servingv1.Service, bool, error) {
+// Divide returns a copy of the Service with the wanted division, or nil where
+// that is in place already.
+func Divide(service *servingv1.Service, want rollout.Traffic) (*servingv1.Service, error) {
 	next := service.DeepCopy()
 	if next.Annotations == nil {
 		next.Annotations = make(map[string]string)
@@ -43,21 +43,27 @@ func divided(service *servingv1.Service, want rollout.Traffic) (*servingv1.Servi
 	if _, ok := next.Annotations[InitialTrafficAnnotation]; !ok {
 		found, err := json.Marshal(service.Spec.Traffic)
 		if err != nil {
-			return nil, false, fmt.Errorf("keep the traffic of service %s/%s: %w", service.Namespace, service.Name, err)
+			return nil, fmt.Errorf("keep the traffic of service %s/%s: %w", service.Namespace, service.Name, err)
 		}
 		next.Annotations[InitialTrafficAnnotation] = string(found)
 	}
 	next.Annotations[PrimaryRevisionAnnotation] = want.Primary
 	next.Spec.Traffic = divide(service.Spec.Traffic, want)
-	changed := !equality.Semantic.DeepEqual(service.Annotations, next.Annotations) ||
-		!equality.Semantic.DeepEqual(service.Spec.Traffic, next.Spec.Traffic)
-	return next, changed, nil
+	if equality.Semantic.DeepEqual(service.Annotations, next.Annotations) &&
+		equality.Semantic.DeepEqual(service.Spec.Traffic, next.Spec.Traffic) {
+		return nil, nil //nolint:nilnil // the documented answer
+	}
+	return next, nil
 }
 
-// restored returns a copy of the Service with the traffic block found at
-// initialization and without Serin's annotations. Where that block is lost or
-// was empty, the latest revision gets everything, Knative's own default.
-func restored(service *servingv1.Service) (*servingv1.Service, error) {
+// Restore returns a copy of the Service with the traffic block found at
+// initialization and without Serin's annotations, or nil for a Service that
+// Serin does not manage. Where that block is lost or was empty, the latest
+// revision gets everything, Knative's own default.
+func Restore(service *servingv1.Service) (*servingv1.Service, error) {
+	if service.Annotations[PrimaryRevisionAnnotation] == "" {
+		return nil, nil //nolint:nilnil // the documented answer
+	}
 	next := service.DeepCopy()
 	next.Spec.Traffic = nil
 	if found := service.Annotations[InitialTrafficAnnotation]; found != "" {

@@ -63,19 +63,19 @@ func TestTrafficFoundAtInitializationComesBack(t *testing.T) {
 	service := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "podinfo", Annotations: map[string]string{"mine": "kept"}}}
 	service.Spec.Traffic = found
 	for _, want := range []rollout.Traffic{{Primary: "a"}, {Primary: "a", Canary: "b", Weight: 30}, {Primary: "b"}} {
-		next, changed, err := divided(service, want)
-		if err != nil || !changed {
-			t.Fatalf("divided: changed %v, error %v", changed, err)
+		next, err := Divide(service, want)
+		if err != nil || next == nil {
+			t.Fatalf("Divide gives %v, error %v", next, err)
 		}
 		if got := next.Annotations[PrimaryRevisionAnnotation]; got != want.Primary {
 			t.Errorf("annotated primary %q, want %q", got, want.Primary)
 		}
-		if _, again, _ := divided(next, want); again {
-			t.Error("a division that is in place was written again")
+		if again, err := Divide(next, want); again != nil || err != nil {
+			t.Errorf("a division that is in place would be written again: %v", err)
 		}
 		service = next
 	}
-	back, err := restored(service)
+	back, err := Restore(service)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestTrafficFoundAtInitializationComesBack(t *testing.T) {
 
 func TestRestoreWithoutMemoryServesTheLatestRevision(t *testing.T) {
 	service := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{PrimaryRevisionAnnotation: "a"}}}
-	back, err := restored(service)
+	back, err := Restore(service)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,10 @@ func TestRestoreWithoutMemoryServesTheLatestRevision(t *testing.T) {
 		t.Errorf("restored traffic %+v", back.Spec.Traffic)
 	}
 	service.Annotations[InitialTrafficAnnotation] = "{"
-	if _, err := restored(service); err == nil {
+	if _, err := Restore(service); err == nil {
 		t.Error("a broken annotation was accepted")
+	}
+	if back, err := Restore(&servingv1.Service{}); back != nil || err != nil {
+		t.Errorf("a Service that is not ours would be written: %v, %v", back, err)
 	}
 }

@@ -9,9 +9,9 @@
 //
 //  1. Status is written, with the resourceVersion it was computed from. When
 //     that fails, nothing else is done.
-//  2. Traffic is brought about on the Service, or its old traffic restored.
-//  3. The measured load is started, kept or stopped as Measure says.
-//  4. Events are published.
+//  2. Events, which tell of this change of status, are published.
+//  3. Traffic is brought about on the Service, or its old traffic restored.
+//  4. The measured load is started, kept or stopped as Measure says.
 //
 // The status is written first because it is the daemon's memory. It says what
 // is intended: which revision is under analysis, at which weight, whether it

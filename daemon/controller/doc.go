@@ -1,0 +1,9 @@
+// Package controller watches Canaries, Knative Services and Revisions, asks
+// rollout.Decide what to do, and does it.
+//
+// Reconciling is level-triggered: everything is read anew from the caches, and
+// what has to be remembered is in the Canary's status. A decision's status is
+// written first. Before the Service is changed, the Canary is read once more
+// from the API server itself, so that a decision made from a stale cache never
+// moves traffic.
+package controller

@@ -1,0 +1,267 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"knative.dev/serving/pkg/apis/serving"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/knative"
+	"github.com/serin-dev/serin/daemon/rollout"
+	"github.com/serin-dev/serin/daemon/session"
+)
+
+// Finalizer keeps a Canary until its Service is left in good order.
+const Finalizer = "serin.dev/canary"
+
+// eventReason is Flagger's.
+const eventReason = "Synced"
+
+// Sessions is the measured load. *session.Sessions in production.
+type Sessions interface {
+	Measure(ctx context.Context, canary types.NamespacedName, spec session.Spec, check int64) error
+	Stop(canary types.NamespacedName)
+	Verdict(canary types.NamespacedName) *rollout.Verdict
+}
+
+// EventRecorder publishes events. Any recorder of client-go will do.
+type EventRecorder interface {
+	Event(object runtime.Object, kind, reason, message string)
+}
+
+// Reconciler reconciles Canaries.
+type Reconciler struct {
+	// Client reads from caches and writes to the API server.
+	Client client.Client
+	// Live reads from the API server itself.
+	Live     client.Reader
+	Recorder EventRecorder
+	Sessions Sessions
+	Log      *slog.Logger
+
+	upOnce sync.Once // guards up
+	up     time.Time // of the first call
+}
+
+// Reconcile makes one decision about a Canary and carries it out.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	r.upOnce.Do(func() { r.up = time.Now() })
+	result, err := r.reconcile(ctx, req.NamespacedName)
+	if apierrors.IsConflict(err) {
+		// Something has changed since it was read. The change will call
+		// again; the delay is for the case that it was seen meanwhile.
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	return result, err
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (ctrl.Result, error) {
+	canary := new(v1beta1.Canary)
+	if err := r.Client.Get(ctx, key, canary); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.Sessions.Stop(key)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("read canary %s: %w", key, err)
+	}
+	if canary.DeletionTimestamp != nil && !controllerutil.ContainsFinalizer(canary, Finalizer) {
+		r.Sessions.Stop(key)
+		return ctrl.Result{}, nil
+	}
+	service, observed, err := r.observe(ctx, canary)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	problem, err := r.problem(ctx, canary)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	load, err := session.LoadFor(canary)
+	if err != nil && problem == "" {
+		problem = err.Error()
+	}
+	decision := rollout.Decide(rollout.Input{
+		Now: time.Now(), Up: r.up,
+		Canary: canary, Problem: problem, Load: describe(load, problem),
+		Service: observed,
+		Verdict: r.Sessions.Verdict(key),
+	})
+	if err := r.carryOut(ctx, canary, service, decision, load); err != nil {
+		return ctrl.Result{}, fmt.Errorf("canary %s: %w", key, err)
+	}
+	return ctrl.Result{RequeueAfter: decision.RequeueAfter}, nil
+}
+
+func describe(load session.Load, problem string) string {
+	if problem != "" {
+		return ""
+	}
+	return load.String()
+}
+
+// observe reads the Service and its revisions; both results are nil when the
+// Service does not exist.
+func (r *Reconciler) observe(ctx context.Context, canary *v1beta1.Canary) (*servingv1.Service, *rollout.Service, error) {
+	key := types.NamespacedName{Namespace: canary.Namespace, Name: canary.Spec.TargetRef.Name}
+	service := new(servingv1.Service)
+	if err := r.Client.Get(ctx, key, service); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil, nil
+		}
+		return nil, nil, fmt.Errorf("read service %s: %w", key, err)
+	}
+	var revisions servingv1.RevisionList
+	err := r.Client.List(ctx, &revisions, client.InNamespace(key.Namespace), client.MatchingLabels{serving.ServiceLabelKey: key.Name})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the revisions of service %s: %w", key, err)
+	}
+	return service, knative.Observe(service, revisions.Items), nil
+}
+
+// problem says why the Canary cannot be rolled out as it is written.
+func (r *Reconciler) problem(ctx context.Context, canary *v1beta1.Canary) (string, error) {
+	if err := canary.Validate(); err != nil {
+		return err.Error(), nil
+	}
+	var canaries v1beta1.CanaryList
+	err := r.Client.List(ctx, &canaries, client.InNamespace(canary.Namespace), client.MatchingFields{targetIndex: canary.Spec.TargetRef.Name})
+	if err != nil {
+		return "", fmt.Errorf("list the canaries of service %s/%s: %w", canary.Namespace, canary.Spec.TargetRef.Name, err)
+	}
+	for i := range canaries.Items {
+		if other := &canaries.Items[i]; precedes(other, canary) {
+			return fmt.Sprintf("service %q belongs to canary %q already: delete one of them", canary.Spec.TargetRef.Name, other.Name), nil
+		}
+	}
+	return "", nil
+}
+
+// precedes orders the Canaries of one Service: the older one has it.
+func precedes(a, b *v1beta1.Canary) bool {
+	if a.Name == b.Name {
+		return false
+	}
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.Name < b.Name
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// carryOut does what was decided, in the order that package rollout asks for.
+func (r *Reconciler) carryOut(ctx context.Context, canary *v1beta1.Canary, service *servingv1.Service, d rollout.Decision, load session.Load) error {
+	if d.Release {
+		r.publish(ctx, canary, d.Events)
+		return r.release(ctx, canary)
+	}
+	if d.Traffic != nil && canary.DeletionTimestamp == nil && controllerutil.AddFinalizer(canary, Finalizer) {
+		// The update brings about the next call, with the finalizer in place.
+		return r.Client.Update(ctx, canary)
+	}
+	if err := r.writeStatus(ctx, canary, d.Status); err != nil {
+		return err
+	}
+	r.publish(ctx, canary, d.Events)
+	if err := r.moveTraffic(ctx, canary, service, d); err != nil {
+		return err
+	}
+	key := client.ObjectKeyFromObject(canary)
+	if d.Measure == nil {
+		r.Sessions.Stop(key)
+		return nil
+	}
+	return r.Sessions.Measure(ctx, key, sessionSpec(canary, d.Measure, load), d.Measure.Check)
+}
+
+func (r *Reconciler) writeStatus(ctx context.Context, canary *v1beta1.Canary, status v1beta1.CanaryStatus) error {
+	if equality.Semantic.DeepEqual(canary.Status, status) {
+		return nil
+	}
+	canary.Status = status
+	if err := r.Client.Status().Update(ctx, canary); err != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	return nil
+}
+
+// publish emits events and logs them, which is all the log that a rollout
+// needs.
+func (r *Reconciler) publish(ctx context.Context, canary *v1beta1.Canary, events []rollout.Event) {
+	for _, e := range events {
+		level := slog.LevelInfo
+		if e.Type == corev1.EventTypeWarning {
+			level = slog.LevelWarn
+		}
+		r.Log.Log(ctx, level, e.Message, "canary", canary.Namespace+"/"+canary.Name)
+		r.Recorder.Event(canary, e.Type, eventReason, e.Message)
+	}
+}
+
+// moveTraffic brings about the decided division, unless it is in place.
+func (r *Reconciler) moveTraffic(ctx context.Context, canary *v1beta1.Canary, service *servingv1.Service, d rollout.Decision) error {
+	next, err := wanted(service, d)
+	if err != nil || next == nil {
+		return err
+	}
+	if err := r.confirm(ctx, canary); err != nil {
+		return err
+	}
+	return knative.Writer{Client: r.Client}.Write(ctx, service, next)
+}
+
+func wanted(service *servingv1.Service, d rollout.Decision) (*servingv1.Service, error) {
+	switch {
+	case d.Restore:
+		return knative.Restore(service)
+	case d.Traffic != nil:
+		return knative.Divide(service, *d.Traffic)
+	}
+	return nil, nil //nolint:nilnil // as Divide: nothing to write
+}
+
+// confirm makes sure that the decision was made from the Canary as it is now.
+func (r *Reconciler) confirm(ctx context.Context, canary *v1beta1.Canary) error {
+	now := new(v1beta1.Canary)
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(canary), now); err != nil {
+		return fmt.Errorf("confirm the decision: %w", err)
+	}
+	if now.ResourceVersion != canary.ResourceVersion {
+		return apierrors.NewConflict(v1beta1.GroupVersion.WithResource("canaries").GroupResource(), canary.Name,
+			fmt.Errorf("read at resourceVersion %s, now at %s", canary.ResourceVersion, now.ResourceVersion))
+	}
+	return nil
+}
+
+// release lets go of a Canary that is being deleted.
+func (r *Reconciler) release(ctx context.Context, canary *v1beta1.Canary) error {
+	r.Sessions.Stop(client.ObjectKeyFromObject(canary))
+	if !controllerutil.RemoveFinalizer(canary, Finalizer) {
+		return nil
+	}
+	return client.IgnoreNotFound(r.Client.Update(ctx, canary))
+}
+
+func sessionSpec(canary *v1beta1.Canary, m *rollout.Measure, load session.Load) session.Spec {
+	host := func(tag string) string {
+		return fmt.Sprintf("%s-%s.%s", tag, canary.Spec.TargetRef.Name, canary.Namespace)
+	}
+	return session.Spec{
+		Primary:  session.Target{Revision: m.Primary, Host: host(rollout.PrimaryTag)},
+		Canary:   session.Target{Revision: m.Canary, Host: host(rollout.CanaryTag)},
+		Load:     load,
+		Judge:    session.JudgeFor(canary),
+		Interval: canary.Spec.Analysis.IntervalOrDefault(),
+	}
+}

@@ -1,0 +1,130 @@
+package rollout
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/serin-dev/serin/analysis"
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// world is a Canary and a Service whose Route follows when it is told to. The
+// time moves only by hand.
+type world struct {
+	now     time.Time
+	canary  *v1beta1.Canary
+	service *Service
+	// wanted is the last division that was carried out, not yet shown.
+	wanted  *Traffic
+	measure *Measure
+	events  []string
+	verdict *Verdict
+	problem string
+	// released and restored tell of a deletion.
+	released bool
+}
+
+// newWorld has a Service with one ready revision that serves everything, and
+// the guide's Canary.
+func newWorld() *world {
+	canary := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Name: "podinfo", Namespace: "test"}}
+	canary.Spec.TargetRef = v1beta1.TargetRef{APIVersion: v1beta1.TargetAPIVersion, Kind: v1beta1.TargetKind, Name: "podinfo"}
+	canary.Spec.ProgressDeadlineSeconds = new(int32(60))
+	canary.Spec.Analysis = v1beta1.Analysis{Interval: "15s", Threshold: 3, StepWeight: new(int32(20)), MaxWeight: new(int32(50))}
+	w := &world{now: epoch, canary: canary, service: &Service{Current: true, RouteReady: true, Revisions: map[string]Revision{}}}
+	w.push("rev-1")
+	w.ready("rev-1")
+	w.service.Traffic = []Target{{Revision: "rev-1", Percent: 100}}
+	return w
+}
+
+// push creates a revision, ready makes it one that can serve.
+func (w *world) push(revision string) {
+	w.service.LatestCreated = revision
+	w.service.Revisions[revision] = Revision{Message: "Deploying"}
+}
+
+func (w *world) ready(revision string) {
+	w.service.Revisions[revision] = Revision{Ready: true}
+	w.service.LatestReady = revision
+}
+
+// decide makes one decision and carries it out.
+func (w *world) decide() Decision {
+	d := Decide(Input{Now: w.now, Up: epoch, Canary: w.canary, Problem: w.problem, Load: "GET /", Service: w.service, Verdict: w.verdict})
+	w.canary.Status = d.Status
+	if d.Traffic != nil {
+		w.wanted = d.Traffic
+	}
+	if d.Restore {
+		w.wanted = nil
+		w.service.Managed = false
+	}
+	w.measure = d.Measure
+	for _, e := range d.Events {
+		w.events = append(w.events, e.Message)
+	}
+	w.released = w.released || d.Release
+	return d
+}
+
+// converge lets the Route follow, unless a revision in it is not ready.
+func (w *world) converge() {
+	if w.wanted == nil || w.service == nil {
+		return
+	}
+	t := *w.wanted
+	if !w.service.ready(t.Primary) || (t.Canary != "" && !w.service.ready(t.Canary)) {
+		w.service.RouteReady = false
+		return
+	}
+	w.service.RouteReady, w.service.Managed = true, true
+	w.service.AnnotatedPrimary = t.Primary
+	w.service.Traffic = []Target{{Revision: t.Primary, Tag: PrimaryTag, Percent: 100 - int64(t.Weight)}}
+	if t.Canary != "" {
+		w.service.Traffic = append(w.service.Traffic, Target{Revision: t.Canary, Tag: CanaryTag, Percent: int64(t.Weight)})
+	}
+}
+
+// settle decides and lets the Route follow until nothing changes any more.
+func (w *world) settle() {
+	for quiet, n := 0, 0; n < 40; n++ {
+		before := w.canary.Status.DeepCopy()
+		w.decide()
+		w.converge()
+		if quiet++; !reflect.DeepEqual(before, &w.canary.Status) {
+			quiet = 0
+		}
+		if quiet == 2 { // the Route has followed what was decided last
+			return
+		}
+	}
+	panic("the rollout does not come to rest: " + fmt.Sprint(w.canary.Status))
+}
+
+// say gives the verdict of the check that runs.
+func (w *world) say(r analysis.Result) {
+	if w.measure == nil || w.measure.Check == 0 {
+		return
+	}
+	v := &Verdict{Canary: w.measure.Canary, Check: w.measure.Check}
+	v.Result = r
+	v.Findings = []analysis.Finding{{Metric: "request-success-rate", Result: r, Message: "success rate as told"}}
+	v.Candidate = analysis.Summary{Requests: 100, SuccessRate: 0.5, P50: time.Millisecond, P99: 2 * time.Millisecond}
+	w.verdict = v
+}
+
+// live is the observed percent of the live traffic at a revision.
+func (w *world) live(revision string) (percent int64) {
+	for _, t := range w.service.Traffic {
+		if t.Revision == revision {
+			percent += t.Percent
+		}
+	}
+	return percent
+}

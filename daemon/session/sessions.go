@@ -1,0 +1,119 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/serin-dev/serin/analysis"
+	"github.com/serin-dev/serin/daemon/rollout"
+)
+
+// Spec is what a session sends and how it judges. Two Specs that are equal to
+// reflect.DeepEqual are the same session.
+type Spec struct {
+	Primary, Canary Target
+	Load            Load
+	Judge           analysis.Judge
+	Interval        time.Duration
+}
+
+// Target is one revision and the host under which it can be reached.
+type Target struct {
+	Revision string
+	Host     string // canary-podinfo.test
+}
+
+// Config says how sessions reach their targets.
+type Config struct {
+	// Gateway is the host:port to connect to; empty to connect to the
+	// target's own host.
+	Gateway string
+	// Transport sends the requests; nil for HTTP/1.1.
+	Transport http.RoundTripper
+	// Notify is called, from the session's goroutine, when there is a new
+	// verdict. Required; must return when ctx ends.
+	Notify func(context.Context, types.NamespacedName)
+	Log    *slog.Logger
+}
+
+// Sessions is the set of running sessions, one per Canary.
+type Sessions struct {
+	config Config
+	start  chan *session
+
+	mu      sync.Mutex // guards running
+	running map[types.NamespacedName]*session
+}
+
+// New returns an empty set. Nothing is sent before Run.
+func New(config Config) *Sessions {
+	return &Sessions{config: config, start: make(chan *session), running: make(map[types.NamespacedName]*session)}
+}
+
+// Run runs the sessions until ctx ends, and returns when all have ended.
+func (s *Sessions) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case one := <-s.start:
+			wg.Go(func() { one.run(ctx) })
+		}
+	}
+}
+
+// Measure makes sure that a session as specified runs for the Canary, and that
+// it judges the given check; check 0 sends the load and judges nothing. A
+// session that is specified otherwise is replaced.
+func (s *Sessions) Measure(ctx context.Context, canary types.NamespacedName, spec Spec, check int64) error {
+	s.mu.Lock()
+	one := s.running[canary]
+	if one != nil && reflect.DeepEqual(one.spec, spec) {
+		s.mu.Unlock()
+		one.judge(check)
+		return nil
+	}
+	if one != nil {
+		one.stop()
+	}
+	one = newSession(s.config, canary, spec)
+	one.judge(check)
+	s.running[canary] = one
+	s.mu.Unlock()
+	select {
+	case s.start <- one:
+		return nil
+	case <-ctx.Done():
+		s.Stop(canary)
+		return ctx.Err()
+	}
+}
+
+// Stop ends the Canary's session, if it has one. It does not wait for it.
+func (s *Sessions) Stop(canary types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one := s.running[canary]; one != nil {
+		one.stop()
+		delete(s.running, canary)
+	}
+}
+
+// Verdict returns the newest verdict of the Canary's session, or nil.
+func (s *Sessions) Verdict(canary types.NamespacedName) *rollout.Verdict {
+	s.mu.Lock()
+	one := s.running[canary]
+	s.mu.Unlock()
+	if one == nil {
+		return nil
+	}
+	return one.newest()
+}
