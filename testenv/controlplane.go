@@ -1,0 +1,157 @@
+package testenv
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/testenv/upstream"
+)
+
+const loopback = "127.0.0.1"
+
+// attempts is how often the control plane is started when another process
+// takes one of its ports first.
+const attempts = 3
+
+// freePorts finds n different free ports.
+func freePorts(n int) ([]int, error) {
+	found := make([]int, n)
+	for i := range found {
+		l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer func() { _ = l.Close() }() // all at the end, so that all differ
+		found[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return found, nil
+}
+
+func (e *Env) startControlPlane(ctx context.Context, programs *upstream.Programs) error {
+	if err := e.writeKeys(); err != nil {
+		return err
+	}
+	var err error
+	for range attempts {
+		if err = e.tryControlPlane(ctx, programs); err == nil || ctx.Err() != nil {
+			break
+		}
+		for _, p := range e.processes {
+			p.Kill()
+		}
+		e.processes = nil
+	}
+	if err != nil {
+		return err
+	}
+	e.Client, err = client.New(e.Config, client.Options{Scheme: newScheme()})
+	return err
+}
+
+// writeKeys makes the key that signs ServiceAccounts' tokens and the token of
+// the administrator.
+func (e *Env) writeKeys() error {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return fmt.Errorf("make the ServiceAccounts' key: %w", err)
+	}
+	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
+	token := rand.Text()
+	e.Config = &rest.Config{BearerToken: token, QPS: -1}
+	return errors.Join(
+		os.WriteFile(e.path("serviceaccounts.key"), pem.EncodeToMemory(block), 0o600),
+		os.WriteFile(e.path("tokens.csv"), []byte(token+",admin,admin,system:masters\n"), 0o600),
+	)
+}
+
+func (e *Env) tryControlPlane(ctx context.Context, programs *upstream.Programs) error {
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	etcd := "http://" + net.JoinHostPort(loopback, strconv.Itoa(ports[0]))
+	peers := "http://" + net.JoinHostPort(loopback, strconv.Itoa(ports[1]))
+	store, err := e.run(programs.Etcd, nil, "--data-dir="+e.path("etcd"), "--unsafe-no-fsync", "--log-level=warn",
+		"--listen-client-urls="+etcd, "--advertise-client-urls="+etcd, "--listen-peer-urls="+peers, "--initial-advertise-peer-urls="+peers, "--initial-cluster=default="+peers)
+	if err != nil {
+		return err
+	}
+	if err := await(ctx, "etcd", store, func(ctx context.Context) error { return probe(ctx, http.DefaultClient, etcd+"/health") }); err != nil {
+		return err
+	}
+	api, err := e.run(programs.APIServer, nil, "--etcd-servers="+etcd,
+		"--bind-address="+loopback, "--secure-port="+strconv.Itoa(ports[2]), "--cert-dir="+e.path("apiserver"),
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file="+e.path("serviceaccounts.key"), "--service-account-signing-key-file="+e.path("serviceaccounts.key"),
+		"--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC", "--token-auth-file="+e.path("tokens.csv"),
+		// There is no controller that makes them.
+		"--disable-admission-plugins=ServiceAccount")
+	if err != nil {
+		return err
+	}
+	e.Config.Host = "https://" + net.JoinHostPort(loopback, strconv.Itoa(ports[2]))
+	// The API server signs its own certificate.
+	e.Config.CAFile = e.path("apiserver", "apiserver.crt")
+	return await(ctx, "kube-apiserver", api, e.apiServerReady)
+}
+
+func (e *Env) apiServerReady(ctx context.Context) error {
+	authority, err := os.ReadFile(e.Config.CAFile)
+	if err != nil {
+		return err
+	}
+	c, err := rest.HTTPClientFor(e.Config)
+	if err != nil {
+		return err
+	}
+	defer c.CloseIdleConnections()
+	if err := probe(ctx, c, e.Config.Host+"/readyz"); err != nil {
+		return err
+	}
+	return e.writeKubeconfig(authority)
+}
+
+func (e *Env) writeKubeconfig(authority []byte) error {
+	const name = "serin-testenv"
+	config := clientcmdapi.NewConfig()
+	config.Clusters[name] = &clientcmdapi.Cluster{Server: e.Config.Host, CertificateAuthorityData: authority}
+	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: e.Config.BearerToken}
+	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	config.CurrentContext = name
+	e.Kubeconfig = e.path("kubeconfig")
+	return clientcmd.WriteToFile(*config, e.Kubeconfig)
+}
+
+// probe asks for a URL and wants 200.
+func probe(ctx context.Context, c *http.Client, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, resp.Status)
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package upstream
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+//go:embed *.mod *.sum
+var modules embed.FS
+
+// Programs are the paths of what was built.
+type Programs struct {
+	APIServer, Etcd, KnativeController, Podinfo string
+	// knative is the folder of the module file that Knative was built from.
+	knative string
+}
+
+// program is one main package and the module file that pins it.
+type program struct {
+	name    string // of the binary
+	module  string // of the embedded .mod and .sum
+	pkg     string
+	version string // for people; the module file decides
+	ldflags string
+}
+
+var (
+	apiServer = program{
+		name: "kube-apiserver", module: "kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", version: "v1.35.4",
+		// The version is stamped in by the release's own build; clients read it.
+		ldflags: stamp("gitVersion=v1.35.4", "gitMajor=1", "gitMinor=35", "gitTreeState=clean", "gitCommit=v1.35.4"),
+	}
+	etcd       = program{name: "etcd", module: "etcd", pkg: "go.etcd.io/etcd/server/v3", version: "v3.6.5"}
+	controller = program{name: "knative-controller", module: "knative", pkg: "knative.dev/serving/cmd/controller", version: "v0.44.0"}
+	podinfo    = program{name: "podinfo", module: "podinfo", pkg: "github.com/stefanprodan/podinfo/cmd/podinfo", version: "v1.8.1-0.20250910200901-e86405a8674e"}
+)
+
+// stamp sets variables of Kubernetes' version package.
+func stamp(variables ...string) string {
+	var flags strings.Builder
+	for _, v := range variables {
+		flags.WriteString(" -X k8s.io/component-base/version." + v)
+	}
+	return flags.String()
+}
+
+// Build returns the programs, after building those that the cache does not
+// hold yet, which takes minutes and is told to progress. kube-apiserver and
+// etcd are taken from $KUBEBUILDER_ASSETS where that has them.
+func Build(ctx context.Context, progress io.Writer) (*Programs, error) {
+	root, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("find a place for the test environment's programs: %w", err)
+	}
+	return build(ctx, filepath.Join(root, "serin", "testenv"), progress)
+}
+
+func build(ctx context.Context, cache string, progress io.Writer) (*Programs, error) {
+	var built Programs
+	wanted := []struct {
+		program
+		path *string
+	}{{apiServer, &built.APIServer}, {etcd, &built.Etcd}, {controller, &built.KnativeController}, {podinfo, &built.Podinfo}}
+	for i, w := range wanted {
+		if path := asset(w.name); path != "" {
+			*w.path = path
+			continue
+		}
+		folder, err := w.folder(cache)
+		if err != nil {
+			return nil, err
+		}
+		counted := func(format string, args ...any) {
+			_, _ = fmt.Fprintf(progress, "[%d/%d] %s\n", i+1, len(wanted), fmt.Sprintf(format, args...))
+		}
+		if *w.path, err = w.build(ctx, folder, counted); err != nil {
+			return nil, fmt.Errorf("build %s %s: %w", w.name, w.version, err)
+		}
+		if w.program == controller {
+			built.knative = folder
+		}
+	}
+	return &built, nil
+}
+
+// asset finds kube-apiserver and etcd where envtest keeps them.
+func asset(name string) string {
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	if assets == "" {
+		return ""
+	}
+	path := filepath.Join(assets, name)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return path
+}
+
+// folder is where a program is built: keyed by all that decides what it is.
+func (p program) folder(cache string) (string, error) {
+	key := sha256.New()
+	for _, ending := range []string{".mod", ".sum"} {
+		content, err := modules.ReadFile(p.module + ending)
+		if err != nil {
+			return "", err
+		}
+		key.Write(content)
+	}
+	_, _ = io.WriteString(key, runtime.Version()+p.ldflags)
+	return filepath.Join(cache, fmt.Sprintf("%s-%s-%.6x", p.module, p.version, key.Sum(nil))), nil
+}
+
+// build makes the program in its folder, unless it is there, and returns its
+// path.
+func (p program) build(ctx context.Context, folder string, say func(string, ...any)) (string, error) {
+	path := filepath.Join(folder, "bin", p.name)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lock(ctx, filepath.Join(folder, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(path); err == nil {
+		return path, nil // built while we waited
+	}
+	for from, to := range map[string]string{p.module + ".mod": "go.mod", p.module + ".sum": "go.sum"} {
+		content, err := modules.ReadFile(from)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(folder, to), content, 0o644); err != nil {
+			return "", err
+		}
+	}
+	say("building %s %s, once ...", p.name, p.version)
+	start := time.Now()
+	unfinished := path + ".unfinished"
+	if _, err := goTool(ctx, folder, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w"+p.ldflags, "-o", unfinished, p.pkg); err != nil {
+		return "", err
+	}
+	if err := os.Rename(unfinished, path); err != nil {
+		return "", err
+	}
+	say("built %s in %s", p.name, time.Since(start).Round(time.Second))
+	return path, nil
+}
+
+// goTool runs the go command in a folder with nothing of the caller's
+// workspace or flags, and returns what it printed.
+func goTool(ctx context.Context, folder string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GO111MODULE=on", "CGO_ENABLED=0", "GOOS=", "GOARCH=")
+	out, err := cmd.Output()
+	if err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			return "", fmt.Errorf("go %s: %w: %s", args[0], err, lastLines(string(exit.Stderr), 20))
+		}
+		return "", fmt.Errorf("go %s: %w", args[0], err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// KnativeModule returns the folder of a module that Knative was built with,
+// which holds its manifests.
+func (p *Programs) KnativeModule(ctx context.Context, path string) (string, error) {
+	if _, err := goTool(ctx, p.knative, "mod", "download", path); err != nil {
+		return "", err
+	}
+	return goTool(ctx, p.knative, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path)
+}

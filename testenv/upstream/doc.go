@@ -1,0 +1,13 @@
+// Package upstream builds the programs that a test environment runs, as their
+// authors released them: kube-apiserver, etcd, the Knative controller and
+// podinfo.
+//
+// Each comes from a module file of its own, pinned with checksums, that is
+// embedded here and written to the user's cache directory, where `go build`
+// makes the program from the Go module proxy. A program is built once for each
+// version of its module file and of Go. Two processes may ask for it at the
+// same time; one builds, the other waits.
+//
+//	programs, err := upstream.Build(ctx, os.Stderr)
+//	cmd := exec.Command(programs.Etcd, "--version")
+package upstream
