@@ -65,7 +65,8 @@ type Env struct {
 	watchdog  *process.Watchdog
 	processes []*process.Process // in the order in which they were started
 
-	cancel context.CancelFunc // ends what runs in this process
+	inside context.Context // of what runs in this process; ended by cancel
+	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	failed chan error // holds the first error of what runs in this process
 
@@ -78,6 +79,7 @@ type Env struct {
 // alone; the environment runs until Stop.
 func Start(ctx context.Context, options Options) (*Env, error) {
 	env := &Env{options: options.withDefaults(), failed: make(chan error, 1)}
+	env.inside, env.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := env.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the test environment: %w", err), env.Stop())
 	}
@@ -104,7 +106,7 @@ func (e *Env) start(ctx context.Context) error {
 	if err := e.startInside(ctx, programs); err != nil {
 		return err
 	}
-	return e.startKnative(ctx, programs)
+	return e.startKnative(programs)
 }
 
 // stopGrace is the time a process gets to end by itself.
@@ -114,10 +116,8 @@ const stopGrace = 10 * time.Second
 // when that is done. Calling it again does nothing.
 func (e *Env) Stop() error {
 	e.stopOnce.Do(func() {
-		if e.cancel != nil {
-			e.cancel()
-			e.wg.Wait()
-		}
+		e.cancel()
+		e.wg.Wait()
 		for i := len(e.processes) - 1; i >= 0; i-- {
 			e.processes[i].Stop(stopGrace)
 		}

@@ -69,10 +69,8 @@ func (e *Env) startInside(ctx context.Context, programs *upstream.Programs) erro
 	if err := e.addIngress(mgr); err != nil {
 		return err
 	}
-	var inside context.Context
-	inside, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	e.wg.Go(func() {
-		if err := mgr.Start(inside); err != nil {
+		if err := mgr.Start(e.inside); err != nil {
 			e.fail(fmt.Errorf("node and ingress: %w", err))
 		}
 	})

@@ -148,8 +148,8 @@ func established(definition *apiextensionsv1.CustomResourceDefinition) bool {
 
 // startKnative starts the Knative controller. It is not waited for: it works
 // off what it finds.
-func (e *Env) startKnative(_ context.Context, programs *upstream.Programs) error {
-	p, err := e.run(programs.KnativeController, []string{
+func (e *Env) startKnative(programs *upstream.Programs) error {
+	_, err := e.run(programs.KnativeController, []string{
 		"KUBECONFIG=" + e.Kubeconfig,
 		"SYSTEM_NAMESPACE=" + knativeNamespace,
 		"POD_NAME=controller", "POD_NAMESPACE=" + knativeNamespace,
@@ -159,12 +159,17 @@ func (e *Env) startKnative(_ context.Context, programs *upstream.Programs) error
 	if err != nil {
 		return err
 	}
-	e.wg.Go(func() { e.watch("the Knative controller", p) })
+	for _, p := range e.processes {
+		e.wg.Go(func() { e.watch(p) })
+	}
 	return nil
 }
 
 // watch reports a process that ends before the environment does.
-func (e *Env) watch(what string, p *process.Process) {
-	<-p.Done()
-	e.fail(fmt.Errorf("%s has ended (%v):\n%s", what, p.Err(), p.Tail()))
+func (e *Env) watch(p *process.Process) {
+	select {
+	case <-e.inside.Done():
+	case <-p.Done():
+		e.fail(fmt.Errorf("%s has ended (%v):\n%s", p, p.Err(), p.Tail()))
+	}
 }

@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,43 +23,71 @@ type Command struct {
 
 // Process is a running child. Its methods may be called from any goroutine.
 type Process struct {
+	name string
 	cmd  *exec.Cmd
 	log  string
 	done chan struct{} // closed when it has ended
 	err  error         // how; to be read after done
 }
 
+// gate waits for one line before it becomes the program. The parent writes it
+// when the watchdog knows the process: a parent that dies in between leaves
+// nothing, because the read then fails.
+const gate = `read -r _ && exec "$0" "$@" </dev/null`
+
 // Start starts a child under a watchdog. A goroutine waits for the child and
 // ends with it; Done tells when.
 func Start(w *Watchdog, c Command) (*Process, error) {
-	log, err := os.Create(c.Log)
+	p, err := start(w, c)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.Path), err)
 	}
+	return p, nil
+}
+
+func start(w *Watchdog, c Command) (*Process, error) {
+	path, err := exec.LookPath(c.Path)
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(c.Log)
+	if err != nil {
+		return nil, err
+	}
 	defer func() { _ = log.Close() }() // the child has its own descriptor
-	cmd := exec.Command(c.Path, c.Args...)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", gate, path}, c.Args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.Dir, log, log
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.Path), err)
+	open, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
 	}
-	p := &Process{cmd: cmd, log: c.Log, done: make(chan struct{})}
-	told := w.tell("+", cmd.Process.Pid)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	err = w.tell("+", cmd.Process.Pid)
+	if err == nil {
+		_, err = io.WriteString(open, "go\n")
+	}
+	p := &Process{name: filepath.Base(path), cmd: cmd, log: c.Log, done: make(chan struct{})}
 	go func() {
-		p.err = cmd.Wait()
+		p.err = cmd.Wait()               // closes the gate's pipe, too
 		_ = w.tell("-", cmd.Process.Pid) // a watchdog that is gone has nothing to forget
 		close(p.done)
 	}()
-	if told != nil {
+	if err != nil {
 		p.Kill()
-		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.Path), told)
+		return nil, err
 	}
 	return p, nil
 }
 
 // PID is the process' id, and its group's.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// String is the program's name.
+func (p *Process) String() string { return p.name }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }

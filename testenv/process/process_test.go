@@ -31,17 +31,17 @@ func beParent(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	ended := start(w, dir, "ended", "true")
+	ended := startScript(w, dir, "ended", "true")
 	<-ended.Done()
 	for i := range 2 {
 		// A child that ignores being asked, with a child of its own.
-		p := start(w, dir, strconv.Itoa(i), "trap '' TERM; sleep 600 & echo $!; wait")
+		p := startScript(w, dir, strconv.Itoa(i), "trap '' TERM; sleep 600 & echo $!; wait")
 		fmt.Println(p.PID())
 	}
 	select {}
 }
 
-func start(w *Watchdog, dir, name, script string) *Process {
+func startScript(w *Watchdog, dir, name, script string) *Process {
 	p, err := Start(w, Command{Path: "/bin/sh", Args: []string{"-c", script}, Log: filepath.Join(dir, name+".log")})
 	if err != nil {
 		panic(err)
@@ -128,7 +128,7 @@ func TestStopAsksFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := start(w, t.TempDir(), "polite", "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.1; done")
+	p := startScript(w, t.TempDir(), "polite", "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.1; done")
 	eventually(t, "the process is ready", func() bool { return strings.Contains(p.Tail(), "ready") })
 	p.Stop(time.Minute)
 	if p.Err() == nil || !strings.Contains(p.Tail(), "bye") {
@@ -146,7 +146,7 @@ func TestStopKillsWhatDoesNotListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = w.Close() }()
-	p := start(w, t.TempDir(), "deaf", "trap '' TERM; echo ready; while :; do sleep 0.1; done")
+	p := startScript(w, t.TempDir(), "deaf", "trap '' TERM; echo ready; while :; do sleep 0.1; done")
 	eventually(t, "the process is ready", func() bool { return strings.Contains(p.Tail(), "ready") })
 	p.Stop(50 * time.Millisecond)
 	if alive(p.PID()) {
@@ -159,7 +159,7 @@ func TestClosingTheWatchdogEndsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := start(w, t.TempDir(), "left", "sleep 600")
+	p := startScript(w, t.TempDir(), "left", "sleep 600")
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package process
 import (
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -35,7 +34,6 @@ type Watchdog struct {
 func NewWatchdog() (*Watchdog, error) {
 	cmd := exec.Command("/bin/sh", "-c", script)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Stderr = os.Stderr
 	pipe, err := cmd.StdinPipe() // close-on-exec, so that no child holds it open
 	if err != nil {
 		return nil, fmt.Errorf("start the watchdog: %w", err)

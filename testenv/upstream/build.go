@@ -72,18 +72,17 @@ func build(ctx context.Context, cache string, progress io.Writer) (*Programs, er
 		path *string
 	}{{apiServer, &built.APIServer}, {etcd, &built.Etcd}, {controller, &built.KnativeController}, {podinfo, &built.Podinfo}}
 	for i, w := range wanted {
-		if path := asset(w.name); path != "" {
-			*w.path = path
-			continue
+		if w.program == apiServer || w.program == etcd {
+			if *w.path = asset(w.name); *w.path != "" {
+				continue
+			}
 		}
 		folder, err := w.folder(cache)
 		if err != nil {
 			return nil, err
 		}
-		counted := func(format string, args ...any) {
-			_, _ = fmt.Fprintf(progress, "[%d/%d] %s\n", i+1, len(wanted), fmt.Sprintf(format, args...))
-		}
-		if *w.path, err = w.build(ctx, folder, counted); err != nil {
+		say := progressOf(progress, w.program, fmt.Sprintf("(%d of %d)", i+1, len(wanted)))
+		if *w.path, err = w.build(ctx, folder, say); err != nil {
 			return nil, fmt.Errorf("build %s %s: %w", w.name, w.version, err)
 		}
 		if w.program == controller {
@@ -91,6 +90,18 @@ func build(ctx context.Context, cache string, progress io.Writer) (*Programs, er
 		}
 	}
 	return &built, nil
+}
+
+// progressOf returns what tells people about a build, at its start with zero,
+// and at its end with the time that it took.
+func progressOf(w io.Writer, p program, count string) func(time.Duration) {
+	return func(took time.Duration) {
+		if took == 0 {
+			_, _ = fmt.Fprintf(w, "building %s %s %s, once for this machine …\n", p.name, p.version, count)
+			return
+		}
+		_, _ = fmt.Fprintf(w, "building %s %s %s … %.0f s\n", p.name, p.version, count, took.Seconds())
+	}
 }
 
 // asset finds kube-apiserver and etcd where envtest keeps them.
@@ -117,12 +128,15 @@ func (p program) folder(cache string) (string, error) {
 		key.Write(content)
 	}
 	_, _ = io.WriteString(key, runtime.Version()+p.ldflags)
+	for _, patch := range patches[p.module] {
+		_, _ = io.WriteString(key, patch.file+patch.old+patch.new)
+	}
 	return filepath.Join(cache, fmt.Sprintf("%s-%s-%.6x", p.module, p.version, key.Sum(nil))), nil
 }
 
 // build makes the program in its folder, unless it is there, and returns its
 // path.
-func (p program) build(ctx context.Context, folder string, say func(string, ...any)) (string, error) {
+func (p program) build(ctx context.Context, folder string, say func(took time.Duration)) (string, error) {
 	path := filepath.Join(folder, "bin", p.name)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
@@ -138,26 +152,39 @@ func (p program) build(ctx context.Context, folder string, say func(string, ...a
 	if _, err := os.Stat(path); err == nil {
 		return path, nil // built while we waited
 	}
-	for from, to := range map[string]string{p.module + ".mod": "go.mod", p.module + ".sum": "go.sum"} {
-		content, err := modules.ReadFile(from)
-		if err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(filepath.Join(folder, to), content, 0o644); err != nil {
-			return "", err
-		}
+	if err := p.writeModule(folder); err != nil {
+		return "", err
 	}
-	say("building %s %s, once ...", p.name, p.version)
+	say(0)
 	start := time.Now()
+	patched, err := overlay(ctx, folder, patches[p.module])
+	if err != nil {
+		return "", err
+	}
 	unfinished := path + ".unfinished"
-	if _, err := goTool(ctx, folder, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w"+p.ldflags, "-o", unfinished, p.pkg); err != nil {
+	args := append([]string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w" + p.ldflags, "-o", unfinished}, patched...)
+	if _, err := goTool(ctx, folder, append(args, p.pkg)...); err != nil {
 		return "", err
 	}
 	if err := os.Rename(unfinished, path); err != nil {
 		return "", err
 	}
-	say("built %s in %s", p.name, time.Since(start).Round(time.Second))
+	say(time.Since(start))
 	return path, nil
+}
+
+// writeModule puts the embedded module file and its checksums into a folder.
+func (p program) writeModule(folder string) error {
+	for from, to := range map[string]string{p.module + ".mod": "go.mod", p.module + ".sum": "go.sum"} {
+		content, err := modules.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, to), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // goTool runs the go command in a folder with nothing of the caller's
@@ -184,8 +211,9 @@ func lastLines(s string, n int) string {
 // KnativeModule returns the folder of a module that Knative was built with,
 // which holds its manifests.
 func (p *Programs) KnativeModule(ctx context.Context, path string) (string, error) {
-	if _, err := goTool(ctx, p.knative, "mod", "download", path); err != nil {
-		return "", err
+	dir, err := moduleDir(ctx, p.knative, path)
+	if err != nil {
+		return "", fmt.Errorf("find Knative's manifests in the module cache: %w", err)
 	}
-	return goTool(ctx, p.knative, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path)
+	return dir, nil
 }
