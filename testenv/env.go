@@ -103,14 +103,14 @@ func (e *Env) start(ctx context.Context) error {
 	if err := e.installKnative(ctx, programs); err != nil {
 		return err
 	}
+	if err := e.startCleaning(programs); err != nil {
+		return err
+	}
 	if err := e.startInside(ctx, programs); err != nil {
 		return err
 	}
 	return e.startKnative(programs)
 }
-
-// stopGrace is the time a process gets to end by itself.
-const stopGrace = 10 * time.Second
 
 // Stop ends everything that Start has started, removes its files, and returns
 // when that is done. Calling it again does nothing.
@@ -118,8 +118,9 @@ func (e *Env) Stop() error {
 	e.stopOnce.Do(func() {
 		e.cancel()
 		e.wg.Wait()
+		// Nothing of what they know is kept, so they need not be asked.
 		for i := len(e.processes) - 1; i >= 0; i-- {
-			e.processes[i].Stop(stopGrace)
+			e.processes[i].Kill()
 		}
 		if e.watchdog != nil {
 			e.stopErr = e.watchdog.Close()

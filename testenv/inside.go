@@ -86,7 +86,9 @@ func (e *Env) startInside(ctx context.Context, programs *upstream.Programs) erro
 func (e *Env) addNode(mgr manager.Manager, programs *upstream.Programs) error {
 	e.Node = node.New(node.Config{
 		Watchdog: e.watchdog, Dir: e.dir,
-		Catalogue: node.Catalogue{"podinfo": programs.Podinfo},
+		Catalogue: node.Catalogue{"podinfo": {
+			Path: programs.Podinfo, PortVariables: []string{"PODINFO_PORT"}, Env: []string{"PODINFO_HOST=" + loopback},
+		}},
 	})
 	if err := mgr.Add(manager.RunnableFunc(e.Node.Run)); err != nil {
 		return err

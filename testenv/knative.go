@@ -155,6 +155,8 @@ func (e *Env) startKnative(programs *upstream.Programs) error {
 		"POD_NAME=controller", "POD_NAMESPACE=" + knativeNamespace,
 		"CONFIG_LOGGING_NAME=config-logging", "CONFIG_OBSERVABILITY_NAME=config-observability",
 		"METRICS_DOMAIN=knative.dev/serving",
+		// Neither metrics nor profiles are asked for; their usual ports may be taken.
+		"DEFAULT_METRICS_BACKEND=none", "PROFILING_PORT=0",
 	}, "-kubeconfig="+e.Kubeconfig)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -15,31 +16,54 @@ import (
 // queueProxy is the name of Knative's sidecar, which is not run.
 const queueProxy = "queue-proxy"
 
+// probeVariable is where Knative hands the user's readiness probe to its
+// sidecar, as JSON; the user's container has none any more.
+const probeVariable = "SERVING_READINESS_PROBE"
+
 // defaultPort is Knative's for a container that names none.
 const defaultPort = 8080
 
+// Program stands for an image.
+type Program struct {
+	Path string
+	// Env is set for every process, for what the program does in a container
+	// but must not do here, such as listening on all addresses.
+	Env []string
+	// PortVariables name the environment variables, besides PORT, that tell
+	// the program where to serve when no argument does.
+	PortVariables []string
+}
+
 // Catalogue maps the name of an image, without registry and tag, to the
 // program that stands for it.
-type Catalogue map[string]string
+type Catalogue map[string]Program
 
 // program looks an image up.
-func (c Catalogue) program(image string) (string, error) {
+func (c Catalogue) program(image string) (Program, error) {
 	name, _, _ := strings.Cut(path.Base(image), "@")
 	name, _, _ = strings.Cut(name, ":")
 	if program, ok := c[name]; ok {
 		return program, nil
 	}
-	return "", fmt.Errorf("ImagePullBackOff: image %q is not in the catalogue of this node", image)
+	return Program{}, fmt.Errorf("back-off pulling image %q: it is not in the catalogue of this node", image)
 }
 
-// container is the user's.
-func container(pod *corev1.PodSpec) (*corev1.Container, error) {
+// containers finds the user's container that serves, and Knative's sidecar,
+// which is nil where there is none.
+func containers(pod *corev1.PodSpec) (user, sidecar *corev1.Container, err error) {
 	for i := range pod.Containers {
-		if pod.Containers[i].Name != queueProxy {
-			return &pod.Containers[i], nil
+		c := &pod.Containers[i]
+		switch {
+		case c.Name == queueProxy:
+			sidecar = c
+		case user == nil || len(c.Ports) > 0: // of several, only the one that serves may name ports
+			user = c
 		}
 	}
-	return nil, errors.New("the Deployment has no user container")
+	if user == nil {
+		return nil, nil, errors.New("the Deployment has no user container")
+	}
+	return user, sidecar, nil
 }
 
 // servedPort is the container port that gets the requests.
@@ -54,12 +78,12 @@ func servedPort(c *corev1.Container) int {
 // --port-metrics=9797, -grpc-port=9999.
 var portFlag = regexp.MustCompile(`^(--?(?:port|port-[\w-]+|[\w-]+-port)=)(\d+)$`)
 
-// ports finds the port flags among arguments.
+// ports finds the port flags among arguments. Port 0 means none and stays.
 func ports(args []string) []int {
 	var found []int
 	for _, a := range args {
 		if m := portFlag.FindStringSubmatch(a); m != nil {
-			if port, err := strconv.Atoi(m[2]); err == nil {
+			if port, err := strconv.Atoi(m[2]); err == nil && port != 0 {
 				found = append(found, port)
 			}
 		}
@@ -103,7 +127,7 @@ func freePorts(wanted []int) (map[int]int, error) {
 
 // command is what a pod runs.
 type command struct {
-	program string
+	program Program
 	args    []string
 	env     []string
 	port    int    // the served one, before it is replaced
@@ -113,31 +137,55 @@ type command struct {
 // newCommand translates a pod. As in a container, command[0] names the program;
 // here it is the catalogue's for the image, whatever its path was.
 func newCommand(pod *corev1.PodSpec, catalogue Catalogue) (command, error) {
-	c, err := container(pod)
+	user, sidecar, err := containers(pod)
 	if err != nil {
 		return command{}, err
 	}
-	program, err := catalogue.program(c.Image)
+	program, err := catalogue.program(user.Image)
 	if err != nil {
 		return command{}, err
 	}
 	var args []string
-	if len(c.Command) > 1 {
-		args = append(args, c.Command[1:]...)
+	if len(user.Command) > 1 {
+		args = append(args, user.Command[1:]...)
 	}
-	made := command{program: program, args: append(args, c.Args...), port: servedPort(c)}
-	for _, e := range c.Env {
+	made := command{program: program, args: append(args, user.Args...), port: servedPort(user)}
+	for _, e := range user.Env {
 		if e.ValueFrom == nil && e.Name != "PORT" {
 			made.env = append(made.env, e.Name+"="+e.Value)
 		}
 	}
-	if c.ReadinessProbe != nil && c.ReadinessProbe.HTTPGet != nil {
-		made.probe = c.ReadinessProbe.HTTPGet.Path
+	made.probe, err = probePath(sidecar)
+	return made, err
+}
+
+// probePath is the path of the user's HTTP readiness probe, or empty.
+func probePath(sidecar *corev1.Container) (string, error) {
+	if sidecar == nil {
+		return "", nil
 	}
-	return made, nil
+	for _, e := range sidecar.Env {
+		if e.Name != probeVariable || e.Value == "" {
+			continue
+		}
+		var probe corev1.Probe
+		if err := json.Unmarshal([]byte(e.Value), &probe); err != nil {
+			return "", fmt.Errorf("read the readiness probe in %s: %w", probeVariable, err)
+		}
+		if probe.HTTPGet != nil {
+			return "/" + strings.TrimPrefix(probe.HTTPGet.Path, "/"), nil
+		}
+	}
+	return "", nil
 }
 
 // onPorts returns the arguments and environment for the ports that were found.
+// What the user sets comes last, and wins.
 func (c command) onPorts(found map[int]int) (args, env []string) {
-	return replacePorts(c.args, found), append([]string{"PORT=" + strconv.Itoa(found[c.port])}, c.env...)
+	served := strconv.Itoa(found[c.port])
+	env = append(env, c.program.Env...)
+	for _, name := range append([]string{"PORT"}, c.program.PortVariables...) {
+		env = append(env, name+"="+served)
+	}
+	return replacePorts(c.args, found), append(env, c.env...)
 }

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -19,7 +21,7 @@ type Node struct {
 	changes chan event.TypedGenericEvent[types.NamespacedName]
 
 	mu        sync.Mutex // guards revisions and started
-	revisions map[types.NamespacedName]*revision
+	revisions map[types.NamespacedName][]*pod
 	started   int // pods so far, for their names
 }
 
@@ -31,19 +33,13 @@ type Config struct {
 	Dir string
 }
 
-// revision is what runs for one Revision.
-type revision struct {
-	pods    []*pod
-	trouble string // why there can be none
-}
-
 // New returns a node without pods.
 func New(config Config) *Node {
 	return &Node{
 		config:    config,
 		start:     make(chan *pod),
 		changes:   make(chan event.TypedGenericEvent[types.NamespacedName]),
-		revisions: make(map[types.NamespacedName]*revision),
+		revisions: make(map[types.NamespacedName][]*pod),
 	}
 }
 
@@ -63,8 +59,24 @@ func (n *Node) Run(ctx context.Context) error {
 
 // Endpoints returns the addresses, host:port, of a revision's ready pods.
 func (n *Node) Endpoints(namespace, name string) []string {
-	addresses, _ := n.ready(types.NamespacedName{Namespace: namespace, Name: name})
+	var addresses []string
+	for _, p := range n.pods(types.NamespacedName{Namespace: namespace, Name: name}) {
+		if s := p.state(); s.address != "" {
+			addresses = append(addresses, s.address)
+		}
+	}
 	return addresses
+}
+
+// PIDs returns the ids of the processes that run for a revision, ready or not.
+func (n *Node) PIDs(namespace, name string) []int {
+	var ids []int
+	for _, p := range n.pods(types.NamespacedName{Namespace: namespace, Name: name}) {
+		if id := p.pid(); id != 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // KillPods ends the processes of a revision without asking, as the kernel
@@ -78,59 +90,43 @@ func (n *Node) KillPods(namespace, name string) {
 func (n *Node) pods(key types.NamespacedName) []*pod {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if r := n.revisions[key]; r != nil {
-		return append([]*pod(nil), r.pods...)
-	}
-	return nil
+	return slices.Clone(n.revisions[key])
 }
 
-// ready returns the addresses of the ready pods, and why others are not.
-func (n *Node) ready(key types.NamespacedName) (addresses []string, trouble string) {
-	n.mu.Lock()
-	if r := n.revisions[key]; r != nil {
-		trouble = r.trouble
-	}
-	n.mu.Unlock()
+// states returns the states of a revision's pods by their names.
+func (n *Node) states(key types.NamespacedName) map[string]state {
+	states := make(map[string]state)
 	for _, p := range n.pods(key) {
-		address, why := p.state()
-		if address != "" {
-			addresses = append(addresses, address)
-		} else {
-			trouble = why
-		}
+		states[p.name] = p.state()
 	}
-	return addresses, trouble
+	return states
 }
 
-// scale starts or stops pods until there are as many as wanted. A command that
-// cannot be run leaves none, with the reason as the revision's trouble.
+// scale starts or stops pods until there are as many as wanted. Where cannot
+// says why the command cannot be run the pods stay without a process.
 func (n *Node) scale(ctx context.Context, key types.NamespacedName, wanted int, c command, cannot error) error {
 	n.mu.Lock()
-	r := n.revisions[key]
-	if r == nil {
-		r = new(revision)
-		n.revisions[key] = r
-	}
-	r.trouble = ""
-	if cannot != nil {
-		r.trouble, wanted = cannot.Error(), 0
-	}
-	for len(r.pods) > wanted {
-		last := len(r.pods) - 1
-		close(r.pods[last].stop)
-		r.pods = r.pods[:last]
+	pods := n.revisions[key]
+	for len(pods) > wanted {
+		last := len(pods) - 1
+		close(pods[last].stop)
+		pods = pods[:last:last]
 	}
 	var added []*pod
-	for len(r.pods) < wanted {
+	for len(pods) < wanted {
 		n.started++
 		p := &pod{
-			name: fmt.Sprintf("%s.%s-%d", key.Namespace, key.Name, n.started), command: c,
+			name:    fmt.Sprintf("%s-%d", deploymentName(key.Name), n.started),
+			command: c, cannot: cannot,
 			watchdog: n.config.Watchdog, dir: n.config.Dir,
+			log:  filepath.Join(n.config.Dir, fmt.Sprintf("%s.%s-%d.log", key.Namespace, key.Name, n.started)),
 			stop: make(chan struct{}), changed: func(ctx context.Context) { n.notify(ctx, key) },
+			now: state{reason: containerCreating},
 		}
-		r.pods = append(r.pods, p)
+		pods = append(pods, p)
 		added = append(added, p)
 	}
+	n.revisions[key] = pods
 	n.mu.Unlock()
 	for _, p := range added {
 		select {
@@ -146,12 +142,10 @@ func (n *Node) scale(ctx context.Context, key types.NamespacedName, wanted int, 
 func (n *Node) forget(key types.NamespacedName) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if r := n.revisions[key]; r != nil {
-		for _, p := range r.pods {
-			close(p.stop)
-		}
-		delete(n.revisions, key)
+	for _, p := range n.revisions[key] {
+		close(p.stop)
 	}
+	delete(n.revisions, key)
 }
 
 // notify has a revision reconciled. It gives up when ctx ends.

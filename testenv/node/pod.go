@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"path/filepath"
-	"strconv"
+	"os/exec"
 	"sync"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serin-dev/serin/testenv/process"
 )
@@ -20,39 +20,64 @@ const (
 	lastPause  = 10 * time.Second
 )
 
-// probePeriod is the time between two readiness probes of a starting pod.
-const probePeriod = 50 * time.Millisecond
-
-// stopGrace is the time a pod gets to end by itself.
+// stopGrace is the time a pod gets to end by itself when the node stays.
 const stopGrace = 2 * time.Second
 
 // pod is one replica: a process that is started again whenever it ends.
 type pod struct {
-	name     string
+	name     string // of the Pod object, too
 	command  command
+	cannot   error // why there is nothing to run, or nil
 	watchdog *process.Watchdog
-	dir      string                // for logs and as the working directory
+	dir      string                // where it works
+	log      string                // the file for what it prints
 	changed  func(context.Context) // tells the reconciler
 
 	stop chan struct{} // closed to end it
 
 	mu      sync.Mutex // guards what follows
-	address string     // host:port while it is ready
-	trouble string     // why it is not
+	now     state
 	running *process.Process
 }
 
-func (p *pod) set(ctx context.Context, address, trouble string, running *process.Process) {
+// state is what there is to say about a pod at one moment. It is not ready
+// unless it has an address.
+type state struct {
+	address string // host:port while it is ready
+	// reason and message say why it is not ready, in kubelet's words.
+	reason, message string
+	started         metav1.Time // of the process that runs now; zero when none does
+	ended           *corev1.ContainerStateTerminated
+	restarts        int32
+}
+
+// trouble is why a pod is not ready, for people.
+func (s state) trouble() string {
+	if s.message == "" {
+		return s.reason
+	}
+	return s.reason + ": " + s.message
+}
+
+// The reasons of kubelet that a node has a use for.
+const (
+	containerCreating = "ContainerCreating"
+	crashLoop         = "CrashLoopBackOff"
+	imagePull         = "ImagePullBackOff"
+	running           = "Running" // without an address: not ready yet
+)
+
+func (p *pod) update(ctx context.Context, change func(*state)) {
 	p.mu.Lock()
-	p.address, p.trouble, p.running = address, trouble, running
+	change(&p.now)
 	p.mu.Unlock()
 	p.changed(ctx)
 }
 
-func (p *pod) state() (address, trouble string) {
+func (p *pod) state() state {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.address, p.trouble
+	return p.now
 }
 
 // kill ends the process that runs now, without asking.
@@ -65,10 +90,26 @@ func (p *pod) kill() {
 	}
 }
 
+// pid is the id of the process that runs now, or zero.
+func (p *pod) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running == nil {
+		return 0
+	}
+	return p.running.PID()
+}
+
+func (p *pod) setRunning(running *process.Process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = running
+}
+
 // run keeps the pod's process running until the pod is stopped or ctx ends,
 // and returns when it has ended.
 func (p *pod) run(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
+	own, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
@@ -76,107 +117,98 @@ func (p *pod) run(ctx context.Context) {
 		select {
 		case <-p.stop:
 			cancel()
-		case <-ctx.Done():
+		case <-own.Done():
 		}
 	})
+	if p.cannot != nil {
+		p.update(own, func(s *state) { s.reason, s.message = imagePull, p.cannot.Error() })
+		<-own.Done()
+		return
+	}
 	pause := firstPause
-	for ctx.Err() == nil {
-		wasReady, err := p.runOnce(ctx)
-		if ctx.Err() != nil {
+	for own.Err() == nil {
+		wasReady, err := p.runOnce(ctx, own)
+		if own.Err() != nil {
 			return
 		}
 		if wasReady {
 			pause = firstPause
 		}
-		p.set(ctx, "", fmt.Sprintf("CrashLoopBackOff: %v; starting again in %s", err, pause), nil)
+		p.update(own, func(s *state) {
+			s.reason, s.message = crashLoop, fmt.Sprintf("back-off %s restarting failed container: %v", pause, err)
+			s.restarts++
+		})
 		select {
-		case <-ctx.Done():
+		case <-own.Done():
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, lastPause)
 	}
 }
 
-// runOnce runs one process from its start to its end.
-func (p *pod) runOnce(ctx context.Context) (wasReady bool, err error) {
+// runOnce runs one process from its start to its end, which comes when own, a
+// child of the node's ctx, does. Only when the node stays is the process asked
+// to end: with the node goes everything that could matter to it.
+func (p *pod) runOnce(ctx, own context.Context) (wasReady bool, err error) {
 	found, err := freePorts(append(ports(p.command.args), p.command.port))
 	if err != nil {
 		return false, err
 	}
 	args, env := p.command.onPorts(found)
-	running, err := process.Start(p.watchdog, process.Command{
-		Path: p.command.program, Args: args, Env: env, Dir: p.dir, Log: filepath.Join(p.dir, p.name+".log"),
+	started, err := process.Start(p.watchdog, process.Command{
+		Path: p.command.program.Path, Args: args, Env: env, Dir: p.dir, Log: p.log,
 	})
 	if err != nil {
 		return false, err
 	}
-	defer running.Stop(stopGrace)
-	defer p.set(ctx, "", "stopped", nil)
-	p.set(ctx, "", "starting", running)
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(found[p.command.port]))
-	if !p.awaitReady(ctx, running, address) {
-		return false, ended(running)
-	}
-	p.set(ctx, address, "", running)
-	select {
-	case <-ctx.Done():
-	case <-running.Done():
-	}
-	return true, ended(running)
-}
-
-// ended says how a process ended, if it has.
-func ended(p *process.Process) error {
-	select {
-	case <-p.Done():
-		if err := p.Err(); err != nil {
-			return fmt.Errorf("the process ended: %w", err)
-		}
-		return errors.New("the process ended with status 0")
-	default:
-		return context.Canceled
-	}
-}
-
-// awaitReady probes a process until it answers; false when it ended first.
-func (p *pod) awaitReady(ctx context.Context, running *process.Process, address string) bool {
-	ticker := time.NewTicker(probePeriod)
-	defer ticker.Stop()
-	for {
+	p.setRunning(started)
+	p.update(own, func(s *state) { s.reason, s.message, s.started = running, "", now() })
+	probe := newProbe(found[p.command.port], p.command.probe)
+	defer probe.close()
+	if probe.await(own, started) {
+		wasReady = true
+		p.update(own, func(s *state) { s.address = probe.address })
 		select {
-		case <-ctx.Done():
-			return false
-		case <-running.Done():
-			return false
-		case <-ticker.C:
-			if p.probe(ctx, address) == nil {
-				return true
-			}
+		case <-own.Done():
+		case <-started.Done():
 		}
 	}
+	// No more requests before it is asked to end.
+	p.update(own, func(s *state) { s.address = "" })
+	if ctx.Err() != nil {
+		started.Kill()
+	}
+	started.Stop(stopGrace)
+	p.setRunning(nil)
+	p.update(own, func(s *state) { s.ended, s.started = terminated(s.started, started), metav1.Time{} })
+	return wasReady, endOf(started)
 }
 
-func (p *pod) probe(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if p.command.probe == "" {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
+// endOf says how a process ended.
+func endOf(p *process.Process) error {
+	if err := p.Err(); err != nil {
+		return fmt.Errorf("the process ended: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+p.command.probe, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("readiness probe: %s", resp.Status)
-	}
-	return nil
+	return errors.New("the process ended with status 0")
 }
+
+// killedBySignal is what a shell, and a container runtime, add to the number
+// of the signal that ended a process.
+const killedBySignal = 128
+
+// terminated describes a process that has ended as kubelet describes a
+// container, with the end of its log as the message.
+func terminated(started metav1.Time, p *process.Process) *corev1.ContainerStateTerminated {
+	end := &corev1.ContainerStateTerminated{Reason: "Completed", StartedAt: started, FinishedAt: now()}
+	if exit, ok := errors.AsType[*exec.ExitError](p.Err()); ok {
+		end.Reason, end.ExitCode, end.Message = "Error", int32(exit.ExitCode()), p.Tail()
+		if signal := exitSignal(exit); signal != 0 {
+			end.ExitCode, end.Signal = killedBySignal+signal, signal
+		}
+	}
+	return end
+}
+
+// now has the precision that the API server keeps, so that what was written
+// equals what is read.
+func now() metav1.Time { return metav1.Now().Rfc3339Copy() }

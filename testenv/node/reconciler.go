@@ -8,12 +8,15 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"knative.dev/pkg/kmeta"
 	"knative.dev/serving/pkg/apis/autoscaling"
 	autoscalingv1alpha1 "knative.dev/serving/pkg/apis/autoscaling/v1alpha1"
 	"knative.dev/serving/pkg/apis/serving"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -49,7 +52,9 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	})
 	return ctrl.NewControllerManagedBy(manager).Named("node").
 		For(&autoscalingv1alpha1.PodAutoscaler{}). // has its revision's name
+		Watches(&servingv1.Revision{}, &handler.EnqueueRequestForObject{}).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		WatchesRawSource(source.TypedChannel(r.Node.changes, changed)).
 		Complete(r)
 }
@@ -64,48 +69,72 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (ctrl.Result, error) {
-	var scaler autoscalingv1alpha1.PodAutoscaler
-	var deployment appsv1.Deployment
-	for _, get := range []struct {
-		name   string
-		object client.Object
-	}{{key.Name, &scaler}, {key.Name + "-deployment", &deployment}} {
-		err := r.Client.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: get.name}, get.object)
-		if apierrors.IsNotFound(err) {
-			r.Node.forget(key)
-			return ctrl.Result{}, nil
-		}
-		if err != nil {
-			return ctrl.Result{}, fmt.Errorf("read revision %s: %w", key, err)
-		}
+	var v view
+	if err := r.read(ctx, key, &v); apierrors.IsNotFound(err) {
+		r.Node.forget(key)
+		return ctrl.Result{}, nil
+	} else if err != nil {
+		return ctrl.Result{}, fmt.Errorf("read revision %s: %w", key, err)
 	}
-	wanted, again := r.wantedScale(key, &scaler)
-	if deployment.Spec.Replicas == nil || *deployment.Spec.Replicas != wanted {
-		before := deployment.DeepCopy()
-		deployment.Spec.Replicas = &wanted
-		if err := r.Client.Patch(ctx, &deployment, client.MergeFrom(before)); err != nil {
+	wanted, again := r.wantedScale(key, &v)
+	if v.deployment.Spec.Replicas == nil || *v.deployment.Spec.Replicas != wanted {
+		before := v.deployment.DeepCopy()
+		v.deployment.Spec.Replicas = &wanted
+		if err := r.Client.Patch(ctx, &v.deployment, client.MergeFrom(before)); err != nil {
 			return ctrl.Result{}, fmt.Errorf("scale revision %s: %w", key, err)
 		}
 	}
-	c, cannot := newCommand(&deployment.Spec.Template.Spec, r.Node.config.Catalogue)
+	c, cannot := newCommand(&v.deployment.Spec.Template.Spec, r.Node.config.Catalogue)
 	if err := r.Node.scale(ctx, key, int(wanted), c, cannot); err != nil {
 		return ctrl.Result{}, err
 	}
-	addresses, trouble := r.Node.ready(key)
-	state := replicas{wanted: wanted, ready: min(int32(len(addresses)), wanted), trouble: trouble}
-	if err := r.report(ctx, &deployment, &scaler, state); err != nil {
+	deadline, err := r.report(ctx, &v, wanted, r.Node.states(key))
+	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("report revision %s: %w", key, err)
 	}
-	return ctrl.Result{RequeueAfter: again}, nil
+	return ctrl.Result{RequeueAfter: soonest(again, deadline)}, nil
+}
+
+// view is what Knative has made for a revision, besides the Revision itself.
+type view struct {
+	revision   servingv1.Revision
+	deployment appsv1.Deployment
+	scaler     autoscalingv1alpha1.PodAutoscaler
+}
+
+// deploymentName is Knative's for the Deployment of a revision.
+func deploymentName(revision string) string { return kmeta.ChildName(revision, "-deployment") }
+
+func (r *Reconciler) read(ctx context.Context, key types.NamespacedName, v *view) error {
+	if err := r.Client.Get(ctx, key, &v.revision); err != nil {
+		return err
+	}
+	if err := r.Client.Get(ctx, key, &v.scaler); err != nil {
+		return err
+	}
+	return r.Client.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: deploymentName(key.Name)}, &v.deployment)
+}
+
+// soonest is the smaller of two waits, of which zero means none.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
 }
 
 // wantedScale is Knative's initial or minimal scale, or zero for a revision
 // that no Route has named for the grace; again says when that will be so.
-func (r *Reconciler) wantedScale(key types.NamespacedName, scaler *autoscalingv1alpha1.PodAutoscaler) (wanted int32, again time.Duration) {
+//
+// It asks the Revision and not the PodAutoscaler's reachability: that also
+// says unreachable of a revision whose pods crash, which would have the pods
+// come and go. As on a cluster a revision is not scaled to zero before it has
+// been ready once.
+func (r *Reconciler) wantedScale(key types.NamespacedName, v *view) (wanted int32, again time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	wanted = initialScale(scaler)
-	if scaler.Spec.Reachability != autoscalingv1alpha1.ReachabilityUnreachable || !scaler.Status.IsScaleTargetInitialized() {
+	wanted = initialScale(&v.scaler)
+	if v.revision.GetRoutingState() != servingv1.RoutingStateReserve || !v.scaler.Status.IsScaleTargetInitialized() {
 		delete(r.unreachable, key)
 		return wanted, 0
 	}
@@ -132,19 +161,25 @@ func initialScale(scaler *autoscalingv1alpha1.PodAutoscaler) int32 {
 	return wanted
 }
 
-// report writes both statuses, where they have changed.
-func (r *Reconciler) report(ctx context.Context, deployment *appsv1.Deployment, scaler *autoscalingv1alpha1.PodAutoscaler, state replicas) error {
-	old := deployment.Status.DeepCopy()
-	state.describeDeployment(deployment)
-	if !equality.Semantic.DeepEqual(old, &deployment.Status) {
-		if err := r.Client.Status().Update(ctx, deployment); err != nil {
-			return err
+// report writes all statuses, where they have changed: the pods' first, for
+// Knative looks at them when the Deployment changes. again says when the
+// Deployment's progress deadline will have passed.
+func (r *Reconciler) report(ctx context.Context, v *view, wanted int32, states map[string]state) (again time.Duration, err error) {
+	if err := r.reportPods(ctx, &v.deployment, states); err != nil {
+		return 0, err
+	}
+	replicas := count(wanted, states)
+	old := v.deployment.Status.DeepCopy()
+	again = replicas.describeDeployment(&v.deployment, time.Now())
+	if !equality.Semantic.DeepEqual(old, &v.deployment.Status) {
+		if err := r.Client.Status().Update(ctx, &v.deployment); err != nil {
+			return 0, err
 		}
 	}
-	before := scaler.Status.DeepCopy()
-	state.describeScaler(scaler)
-	if equality.Semantic.DeepEqual(before, &scaler.Status) {
-		return nil
+	before := v.scaler.Status.DeepCopy()
+	replicas.describeScaler(&v.scaler)
+	if equality.Semantic.DeepEqual(before, &v.scaler.Status) {
+		return again, nil
 	}
-	return r.Client.Status().Update(ctx, scaler)
+	return again, r.Client.Status().Update(ctx, &v.scaler)
 }

@@ -20,7 +20,7 @@ var modules embed.FS
 
 // Programs are the paths of what was built.
 type Programs struct {
-	APIServer, Etcd, KnativeController, Podinfo string
+	APIServer, ControllerManager, Etcd, KnativeController, Podinfo string
 	// knative is the folder of the module file that Knative was built from.
 	knative string
 }
@@ -38,21 +38,21 @@ var (
 	apiServer = program{
 		name: "kube-apiserver", module: "kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", version: "v1.35.4",
 		// The version is stamped in by the release's own build; clients read it.
-		ldflags: stamp("gitVersion=v1.35.4", "gitMajor=1", "gitMinor=35", "gitTreeState=clean", "gitCommit=v1.35.4"),
+		ldflags: kubernetesVersion,
+	}
+	controllerManager = program{
+		name: "kube-controller-manager", module: "kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", version: "v1.35.4",
+		ldflags: kubernetesVersion,
 	}
 	etcd       = program{name: "etcd", module: "etcd", pkg: "go.etcd.io/etcd/server/v3", version: "v3.6.5"}
 	controller = program{name: "knative-controller", module: "knative", pkg: "knative.dev/serving/cmd/controller", version: "v0.44.0"}
 	podinfo    = program{name: "podinfo", module: "podinfo", pkg: "github.com/stefanprodan/podinfo/cmd/podinfo", version: "v1.8.1-0.20250910200901-e86405a8674e"}
 )
 
-// stamp sets variables of Kubernetes' version package.
-func stamp(variables ...string) string {
-	var flags strings.Builder
-	for _, v := range variables {
-		flags.WriteString(" -X k8s.io/component-base/version." + v)
-	}
-	return flags.String()
-}
+// kubernetesVersion sets the variables of Kubernetes' version package.
+const kubernetesVersion = " -X k8s.io/component-base/version.gitVersion=v1.35.4" +
+	" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=35" +
+	" -X k8s.io/component-base/version.gitCommit=v1.35.4 -X k8s.io/component-base/version.gitTreeState=clean"
 
 // Build returns the programs, after building those that the cache does not
 // hold yet, which takes minutes and is told to progress. kube-apiserver and
@@ -70,7 +70,7 @@ func build(ctx context.Context, cache string, progress io.Writer) (*Programs, er
 	wanted := []struct {
 		program
 		path *string
-	}{{apiServer, &built.APIServer}, {etcd, &built.Etcd}, {controller, &built.KnativeController}, {podinfo, &built.Podinfo}}
+	}{{apiServer, &built.APIServer}, {controllerManager, &built.ControllerManager}, {etcd, &built.Etcd}, {controller, &built.KnativeController}, {podinfo, &built.Podinfo}}
 	for i, w := range wanted {
 		if w.program == apiServer || w.program == etcd {
 			if *w.path = asset(w.name); *w.path != "" {
@@ -157,13 +157,11 @@ func (p program) build(ctx context.Context, folder string, say func(took time.Du
 	}
 	say(0)
 	start := time.Now()
-	patched, err := overlay(ctx, folder, patches[p.module])
-	if err != nil {
+	if err := applyPatches(ctx, folder, patches[p.module]); err != nil {
 		return "", err
 	}
 	unfinished := path + ".unfinished"
-	args := append([]string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w" + p.ldflags, "-o", unfinished}, patched...)
-	if _, err := goTool(ctx, folder, append(args, p.pkg)...); err != nil {
+	if _, err := goTool(ctx, folder, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"+p.ldflags, "-o", unfinished, p.pkg); err != nil {
 		return "", err
 	}
 	if err := os.Rename(unfinished, path); err != nil {

@@ -1,6 +1,6 @@
 // Package upstream builds the programs that a test environment runs, as their
-// authors released them: kube-apiserver, etcd, the Knative controller and
-// podinfo.
+// authors released them: kube-apiserver, kube-controller-manager, etcd, the
+// Knative controller and podinfo.
 //
 // Each comes from a module file of its own, pinned with checksums, that is
 // embedded here and written to the user's cache directory, where `go build`

@@ -2,17 +2,15 @@ package upstream
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// A patch changes one line of a program while it is compiled, through the go
-// command's -overlay; the module itself stays as its checksum says. There is
-// only one reason for one: an address that cannot be configured and is open to
-// the network, or the same for every test environment on the machine.
+// A patch changes one line of a module before a program is built from it. There
+// is only one reason for one: an address that cannot be configured, and that is
+// open to the network or the same for every environment on the machine.
 type patch struct {
 	module   string
 	file     string
@@ -22,9 +20,8 @@ type patch struct {
 // patches are by module file.
 var patches = map[string][]patch{
 	"knative": {
-		// Its probes have a fixed port, 8080, which much else likes too; nobody
-		// asks for them here, so any port will do. (The package strconv must
-		// stay in use.)
+		// Its probes have a fixed port, 8080, and where that is taken the
+		// controller ends. Nobody asks for them here: any free port will do.
 		{"knative.dev/pkg", "injection/health_check.go", `Addr: ":" + strconv.Itoa(port)`, `Addr: "127.0.0.1:" + strconv.Itoa(port*0)`},
 		{"knative.dev/pkg", "profiling/server.go", `":" + port`, `"127.0.0.1:" + port`},
 	},
@@ -34,38 +31,56 @@ var patches = map[string][]patch{
 	},
 }
 
-// overlay writes the patched files of a module file into folder and returns
-// the build flags that use them.
-func overlay(ctx context.Context, folder string, all []patch) ([]string, error) {
-	if len(all) == 0 {
-		return nil, nil
+// applyPatches copies the modules that are to be changed from the module cache
+// into folder, changes the copies, and has the folder's go.mod use them.
+func applyPatches(ctx context.Context, folder string, all []patch) error {
+	copies := make(map[string]string)
+	for _, p := range all {
+		if copies[p.module] == "" {
+			original, err := moduleDir(ctx, folder, p.module)
+			if err != nil {
+				return err
+			}
+			copies[p.module] = filepath.Join(folder, "patched", strings.ReplaceAll(p.module, "/", "-"))
+			if err := copyAnew(copies[p.module], original); err != nil {
+				return err
+			}
+		}
+		if err := p.apply(copies[p.module]); err != nil {
+			return err
+		}
 	}
-	replace := make(map[string]string, len(all))
-	for i, p := range all {
-		dir, err := moduleDir(ctx, folder, p.module)
-		if err != nil {
-			return nil, err
-		}
-		original := filepath.Join(dir, filepath.FromSlash(p.file))
-		content, err := os.ReadFile(original)
-		if err != nil {
-			return nil, err
-		}
-		if n := strings.Count(string(content), p.old); n != 1 {
-			return nil, fmt.Errorf("patch %s of %s: %q is there %d times, not once", p.file, p.module, p.old, n)
-		}
-		patched := filepath.Join(folder, fmt.Sprintf("patch-%d.go", i))
-		if err := os.WriteFile(patched, []byte(strings.Replace(string(content), p.old, p.new, 1)), 0o644); err != nil {
-			return nil, err
-		}
-		replace[original] = patched
-	}
-	content, err := json.Marshal(map[string]any{"Replace": replace})
+	file, err := os.OpenFile(filepath.Join(folder, "go.mod"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	file := filepath.Join(folder, "overlay.json")
-	return []string{"-overlay=" + file}, os.WriteFile(file, content, 0o644)
+	defer func() { _ = file.Close() }() // a write that fails says so itself
+	for module := range copies {
+		if _, err := fmt.Fprintf(file, "\nreplace %s => ./patched/%s\n", module, strings.ReplaceAll(module, "/", "-")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyAnew(to, from string) error {
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	return os.CopyFS(to, os.DirFS(from))
+}
+
+// apply changes the copy of a module in dir.
+func (p patch) apply(dir string) error {
+	file := filepath.Join(dir, filepath.FromSlash(p.file))
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if n := strings.Count(string(content), p.old); n != 1 {
+		return fmt.Errorf("patch %s of %s: %q is there %d times, not once", p.file, p.module, p.old, n)
+	}
+	return os.WriteFile(file, []byte(strings.Replace(string(content), p.old, p.new, 1)), 0o644)
 }
 
 // moduleDir returns where the module cache holds a module of the build in

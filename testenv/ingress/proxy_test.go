@@ -1,0 +1,222 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	netv1alpha1 "knative.dev/networking/pkg/apis/networking/v1alpha1"
+)
+
+// backends are servers that answer with their own name, by revision.
+type backends map[string][]string
+
+func (b backends) resolve(_, service string) []string { return b[service] }
+
+// serve starts a backend for a revision, over HTTP/1.1 and cleartext HTTP/2.
+func (b backends) serve(t *testing.T, revision string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%s %s host=%s tag=%s", revision, r.Proto, r.Host, r.Header.Get("Knative-Serving-Tag"))
+	}))
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server.Config.Protocols = &protocols
+	server.Start()
+	t.Cleanup(server.Close)
+	b[revision] = append(b[revision], server.Listener.Addr().String())
+}
+
+func to(revision string, percent int) netv1alpha1.IngressBackendSplit {
+	return netv1alpha1.IngressBackendSplit{
+		IngressBackend: netv1alpha1.IngressBackend{ServiceNamespace: "test", ServiceName: revision, ServicePort: intstr.FromInt32(80)},
+		Percent:        percent,
+		AppendHeaders:  map[string]string{"Knative-Serving-Revision": revision},
+	}
+}
+
+func ingress(rules ...netv1alpha1.IngressRule) netv1alpha1.Ingress {
+	return netv1alpha1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "podinfo"}, Spec: netv1alpha1.IngressSpec{Rules: rules}}
+}
+
+func rule(host string, paths ...netv1alpha1.HTTPIngressPath) netv1alpha1.IngressRule {
+	return netv1alpha1.IngressRule{Hosts: []string{host}, HTTP: &netv1alpha1.HTTPIngressRuleValue{Paths: paths}}
+}
+
+func splits(s ...netv1alpha1.IngressBackendSplit) netv1alpha1.HTTPIngressPath {
+	return netv1alpha1.HTTPIngressPath{Splits: s}
+}
+
+func newTestProxy(b backends) *Proxy {
+	return NewProxy(b.resolve, slog.New(slog.DiscardHandler))
+}
+
+func ask(t *testing.T, p *Proxy, host, path string, header http.Header) (status int, body string) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "http://"+host+path, nil)
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
+func TestHostsAndTagsAreHonoured(t *testing.T) {
+	b := backends{}
+	b.serve(t, "rev-1")
+	b.serve(t, "rev-2")
+	p := newTestProxy(b)
+	canary := splits(to("rev-2", 0))
+	canary.AppendHeaders = map[string]string{"Knative-Serving-Tag": "canary"}
+	byHeader := splits(to("rev-2", 100))
+	byHeader.Headers = map[string]netv1alpha1.HeaderMatch{"knative-serving-tag": {Exact: "canary"}}
+	below := splits(to("rev-2", 100))
+	below.Path = "/beta"
+	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(
+		rule("podinfo.test", splits(to("rev-1", 100)), byHeader, below),
+		rule("canary-podinfo.test", canary),
+		rule("broken.test", splits(to("rev-1", 30), to("rev-2", 30))),
+		rule("nobody.test", splits(to("rev-3", 100))),
+	)}))
+	for _, tc := range []struct {
+		host, path string
+		header     http.Header
+		status     int
+		want       string
+	}{
+		{"podinfo.test", "/", nil, 200, "rev-1 HTTP/1.1 host=podinfo.test tag="},
+		{"PodInfo.Test:8080", "/", nil, 200, "rev-1"},
+		{"podinfo.test", "/beta/x", nil, 200, "rev-2"},
+		{"podinfo.test", "/", http.Header{"Knative-Serving-Tag": {"canary"}}, 200, "rev-2"},
+		{"podinfo.test", "/", http.Header{"Knative-Serving-Tag": {"other"}}, 200, "rev-1"},
+		{"canary-podinfo.test", "/", nil, 200, "rev-2 HTTP/1.1 host=canary-podinfo.test tag=canary"},
+		{"unknown.test", "/", nil, 404, `no Ingress knows host "unknown.test"`},
+		{"nobody.test", "/", nil, 503, "revision test/rev-3 has no ready process"},
+	} {
+		status, body := ask(t, p, tc.host, tc.path, tc.header)
+		if status != tc.status || !strings.HasPrefix(body, tc.want) {
+			t.Errorf("%s%s %v = %d %q, want %d %q", tc.host, tc.path, tc.header, status, body, tc.status, tc.want)
+		}
+	}
+	p.random = func(int) int { return 99 }
+	if status, body := ask(t, p, "broken.test", "/", nil); status != 503 || !strings.Contains(body, "do not sum to 100") {
+		t.Errorf("broken percentages give %d %q", status, body)
+	}
+}
+
+func TestPercentagesAreExact(t *testing.T) {
+	b := backends{}
+	b.serve(t, "rev-1")
+	b.serve(t, "rev-2")
+	p := newTestProxy(b)
+	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 90), to("rev-2", 10))))}))
+	got := map[string]int{}
+	for n := range 100 {
+		p.random = func(int) int { return n }
+		_, body := ask(t, p, "podinfo.test", "/", nil)
+		revision, _, _ := strings.Cut(body, " ")
+		got[revision]++
+	}
+	if got["rev-1"] != 90 || got["rev-2"] != 10 {
+		t.Errorf("100 requests, one for each number, went to %v; want 90 and 10", got)
+	}
+}
+
+func TestProcessesTakeTurns(t *testing.T) {
+	b := backends{}
+	b.serve(t, "rev-1")
+	b["rev-1"] = append(b["rev-1"], "127.0.0.1:1") // nobody listens there
+	p := newTestProxy(b)
+	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}))
+	got := map[int]int{}
+	for range 10 {
+		status, _ := ask(t, p, "podinfo.test", "/", nil)
+		got[status]++
+	}
+	if got[200] != 5 || got[502] != 5 {
+		t.Errorf("statuses %v, want 5 of each process", got)
+	}
+}
+
+func TestCleartextHTTP2OnBothSides(t *testing.T) {
+	b := backends{}
+	b.serve(t, "rev-1")
+	p := newTestProxy(b)
+	split := to("rev-1", 100)
+	split.ServicePort = intstr.FromInt32(http2Port)
+	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(split)))}))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer(p)
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = server.Serve(listener) })
+	defer wg.Wait()
+	defer func() { _ = server.Close() }()
+
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+listener.Addr().String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "podinfo.test"
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.ProtoMajor != 2 || !strings.HasPrefix(string(body), "rev-1 HTTP/2.0") {
+		t.Errorf("answered in %s with %q, error %v", resp.Proto, body, err)
+	}
+}
+
+// Under load the table flips between two revisions a few hundred times. Every
+// request is answered by one of them.
+func TestSwitchingLosesNoRequest(t *testing.T) {
+	b := backends{}
+	b.serve(t, "rev-1")
+	b.serve(t, "rev-2")
+	p := newTestProxy(b)
+	tables := []*Table{
+		NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}),
+		NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-2", 100))))}),
+	}
+	p.Switch(tables[0])
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for !stop.Load() {
+				if status, body := ask(t, p, "podinfo.test", "/", nil); status != http.StatusOK {
+					t.Errorf("status %d %q while switching", status, body)
+					return
+				}
+			}
+		})
+	}
+	for n := range 400 {
+		p.Switch(tables[n%2])
+		want := fmt.Sprintf("rev-%d", n%2+1)
+		if _, body := ask(t, p, "podinfo.test", "/", nil); !strings.HasPrefix(body, want) {
+			t.Fatalf("after the switch to %s the answer is %q", want, body)
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+}
