@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
@@ -14,9 +15,35 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// checkCluster makes sure that what the daemon needs is installed. It asks the
-// API server's own description of itself, which everyone may read.
-func checkCluster(ctx context.Context, cluster *rest.Config) error {
+// What has just been installed is described a little later. The check is
+// repeated for clusterPatience before it fails.
+const (
+	clusterPatience = 20 * time.Second
+	clusterPeriod   = 500 * time.Millisecond
+)
+
+// awaitCluster makes sure that what the daemon needs is installed.
+func awaitCluster(ctx context.Context, cluster *rest.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, clusterPatience)
+	defer cancel()
+	ticker := time.NewTicker(clusterPeriod)
+	defer ticker.Stop()
+	for {
+		err := checkCluster(cluster)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-ticker.C:
+		}
+	}
+}
+
+// checkCluster asks the API server's own description of itself, which
+// everyone may read.
+func checkCluster(cluster *rest.Config) error {
 	client, err := discovery.NewDiscoveryClientForConfig(cluster)
 	if err != nil {
 		return fmt.Errorf("reach the cluster: %w", err)
@@ -24,9 +51,6 @@ func checkCluster(ctx context.Context, cluster *rest.Config) error {
 	paths, err := client.OpenAPIV3().Paths()
 	if err != nil {
 		return fmt.Errorf("reach the cluster: %w", err)
-	}
-	if err := ctx.Err(); err != nil {
-		return err
 	}
 	if paths["apis/"+servingv1.SchemeGroupVersion.String()] == nil {
 		return errors.New("the cluster does not serve serving.knative.dev/v1: install Knative Serving")

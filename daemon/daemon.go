@@ -86,7 +86,7 @@ func Run(ctx context.Context, config Config) error {
 		return err
 	}
 	config = config.withDefaults()
-	if err := checkCluster(ctx, config.Cluster); err != nil {
+	if err := awaitCluster(ctx, config.Cluster); err != nil {
 		return err
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Listen)

@@ -329,7 +329,7 @@ func TestIgnoredFieldsAreNamed(t *testing.T) {
 	w.create(w.service)
 	w.create(w.canary)
 	w.awaitPhase(v1beta1.PhaseInitialized)
-	w.awaitEvent("Ignoring what has no meaning here: spec.metricsServer, spec.analysis.mirror (1)")
+	w.awaitEvent("Ignoring what Serin does not act on: spec.metricsServer, spec.analysis.mirror (1)")
 }
 
 func TestDaemonRefusesWhatItCannotServe(t *testing.T) {

@@ -32,12 +32,6 @@ type Hey struct {
 // hey's header syntax.
 var heyHeader = regexp.MustCompile(`^([\w-]+):\s*(.+)$`)
 
-// IsHey reports whether a command line calls hey.
-func IsHey(command string) bool {
-	words := strings.Fields(command)
-	return len(words) > 0 && path.Base(words[0]) == "hey"
-}
-
 // ParseHey reads a hey command line: github.com/rakyll/hey, v0.1.5. No shell
 // is involved: quotes and backslashes work as in a shell, everything else is
 // an argument.

@@ -94,7 +94,7 @@ func (e *Env) start(ctx context.Context) error {
 	if e.dir, err = os.MkdirTemp("", "serin-testenv-"); err != nil {
 		return err
 	}
-	if e.watchdog, err = process.NewWatchdog(); err != nil {
+	if e.watchdog, err = process.NewWatchdog(e.dir); err != nil {
 		return err
 	}
 	if err := e.startControlPlane(ctx, programs); err != nil {
@@ -117,16 +117,13 @@ func (e *Env) start(ctx context.Context) error {
 func (e *Env) Stop() error {
 	e.stopOnce.Do(func() {
 		e.cancel()
-		e.wg.Wait()
 		// Nothing of what they know is kept, so they need not be asked.
-		for i := len(e.processes) - 1; i >= 0; i-- {
-			e.processes[i].Kill()
+		for _, p := range e.processes {
+			e.wg.Go(p.Kill)
 		}
+		e.wg.Wait()
 		if e.watchdog != nil {
-			e.stopErr = e.watchdog.Close()
-		}
-		if e.dir != "" {
-			e.stopErr = errors.Join(e.stopErr, os.RemoveAll(e.dir))
+			e.stopErr = e.watchdog.Close() // removes the folder, too
 		}
 	})
 	return e.stopErr

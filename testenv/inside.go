@@ -107,6 +107,7 @@ func (e *Env) addIngress(mgr manager.Manager) error {
 	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		stopped := context.AfterFunc(ctx, func() { _ = server.Close() })
 		defer stopped()
+		defer proxy.Close()
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}

@@ -172,6 +172,8 @@ func (e *Env) watch(p *process.Process) {
 	select {
 	case <-e.inside.Done():
 	case <-p.Done():
-		e.fail(fmt.Errorf("%s has ended (%v):\n%s", p, p.Err(), p.Tail()))
+		if e.inside.Err() == nil {
+			e.fail(fmt.Errorf("%s has ended (%v):\n%s", p, p.Err(), p.Tail()))
+		}
 	}
 }

@@ -3,6 +3,8 @@ package v1beta1
 import (
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 	"time"
 )
 
@@ -94,16 +96,31 @@ func validateMetrics(metrics []Metric) []error {
 	return errs
 }
 
-// validateWebhooks refuses the hooks that decide about the rollout.
+// validateWebhooks refuses the hooks that have a say in the rollout. A rollout
+// hook with a command is a load test, which Serin does itself.
 func validateWebhooks(hooks []Webhook) []error {
 	var errs []error
 	for i, h := range hooks {
 		switch h.Type {
 		case ConfirmRolloutHook, PreRolloutHook, ConfirmTrafficIncreaseHook, ConfirmPromotionHook, RollbackHook:
 			errs = append(errs, fmt.Errorf("spec.analysis.webhooks[%d] (%s) has type %s, which this version cannot honour yet", i, h.Name, h.Type))
+		case "", RolloutHook:
+			if h.Metadata["cmd"] == "" {
+				errs = append(errs, fmt.Errorf("spec.analysis.webhooks[%d] (%s) is a check without metadata.cmd, which this version cannot make yet", i, h.Name))
+			}
 		}
 	}
 	return errs
+}
+
+// HeyCommand returns the hey command line that a rollout hook asks Flagger's
+// load tester to run, or nothing.
+func (h *Webhook) HeyCommand() string {
+	words := strings.Fields(h.Metadata["cmd"])
+	if (h.Type != "" && h.Type != RolloutHook) || len(words) == 0 || path.Base(words[0]) != "hey" {
+		return ""
+	}
+	return h.Metadata["cmd"]
 }
 
 // Ignored names, by field path, what the Canary says and Serin does not act
@@ -133,9 +150,11 @@ func (c *Canary) Ignored() []string {
 			paths = append(paths, f.path)
 		}
 	}
-	for i, h := range a.Webhooks {
-		if h.Type == PostRolloutHook || h.Type == EventHook {
-			paths = append(paths, fmt.Sprintf("spec.analysis.webhooks[%d] (%s)", i, h.Type))
+	for i := range a.Webhooks {
+		// What is neither refused nor the load: other commands, and hooks
+		// that are only told.
+		if h := &a.Webhooks[i]; h.HeyCommand() == "" && len(validateWebhooks(a.Webhooks[i:i+1])) == 0 {
+			paths = append(paths, fmt.Sprintf("spec.analysis.webhooks[%d] (%s)", i, h.Name))
 		}
 	}
 	return paths

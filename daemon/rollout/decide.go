@@ -170,7 +170,7 @@ func (d *decider) initialPrimary() string {
 
 func (d *decider) warnIgnored() {
 	if ignored := d.Input.Canary.Ignored(); len(ignored) > 0 {
-		d.event(warning("Ignoring what has no meaning here: " + strings.Join(ignored, ", ")))
+		d.event(warning("Ignoring what Serin does not act on: " + strings.Join(ignored, ", ")))
 	}
 }
 

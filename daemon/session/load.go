@@ -69,9 +69,9 @@ func LoadFor(canary *v1beta1.Canary) (Load, error) {
 
 // heyCommand finds the load test among the rollout hooks.
 func heyCommand(hooks []v1beta1.Webhook) string {
-	for _, h := range hooks {
-		if (h.Type == "" || h.Type == v1beta1.RolloutHook) && loadgen.IsHey(h.Metadata["cmd"]) {
-			return h.Metadata["cmd"]
+	for i := range hooks {
+		if command := hooks[i].HeyCommand(); command != "" {
+			return command
 		}
 	}
 	return ""

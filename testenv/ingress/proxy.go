@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -64,9 +65,24 @@ func newReverseProxy(transport http.RoundTripper, log *slog.Logger) *httputil.Re
 				}
 			}
 		},
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			http.Error(w, fmt.Sprintf("the process behind %s broke off: %v", r.Host, err), http.StatusBadGateway)
-		},
+		ErrorHandler: refuse,
+	}
+}
+
+// refuse answers for a process that did not. One that cannot be reached at all
+// has just ended, which the node will notice in a moment.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		http.Error(w, fmt.Sprintf("the process behind %s cannot be reached: %v", r.Host, err), http.StatusServiceUnavailable)
+		return
+	}
+	http.Error(w, fmt.Sprintf("the process behind %s broke off: %v", r.Host, err), http.StatusBadGateway)
+}
+
+// Close gives up the connections to processes that are not in use.
+func (p *Proxy) Close() {
+	for _, transport := range []http.RoundTripper{p.http1.Transport, p.http2.Transport} {
+		transport.(*http.Transport).CloseIdleConnections()
 	}
 }
 

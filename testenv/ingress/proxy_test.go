@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"go.uber.org/goleak"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	netv1alpha1 "knative.dev/networking/pkg/apis/networking/v1alpha1"
@@ -58,8 +60,10 @@ func splits(s ...netv1alpha1.IngressBackendSplit) netv1alpha1.HTTPIngressPath {
 	return netv1alpha1.HTTPIngressPath{Splits: s}
 }
 
-func newTestProxy(b backends) *Proxy {
-	return NewProxy(b.resolve, slog.New(slog.DiscardHandler))
+func newTestProxy(t *testing.T, b backends) *Proxy {
+	p := NewProxy(b.resolve, slog.New(slog.DiscardHandler))
+	t.Cleanup(p.Close)
+	return p
 }
 
 func ask(t *testing.T, p *Proxy, host, path string, header http.Header) (status int, body string) {
@@ -73,11 +77,13 @@ func ask(t *testing.T, p *Proxy, host, path string, header http.Header) (status 
 	return w.Code, w.Body.String()
 }
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func TestHostsAndTagsAreHonoured(t *testing.T) {
 	b := backends{}
 	b.serve(t, "rev-1")
 	b.serve(t, "rev-2")
-	p := newTestProxy(b)
+	p := newTestProxy(t, b)
 	canary := splits(to("rev-2", 0))
 	canary.AppendHeaders = map[string]string{"Knative-Serving-Tag": "canary"}
 	byHeader := splits(to("rev-2", 100))
@@ -120,7 +126,7 @@ func TestPercentagesAreExact(t *testing.T) {
 	b := backends{}
 	b.serve(t, "rev-1")
 	b.serve(t, "rev-2")
-	p := newTestProxy(b)
+	p := newTestProxy(t, b)
 	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 90), to("rev-2", 10))))}))
 	got := map[string]int{}
 	for n := range 100 {
@@ -138,14 +144,14 @@ func TestProcessesTakeTurns(t *testing.T) {
 	b := backends{}
 	b.serve(t, "rev-1")
 	b["rev-1"] = append(b["rev-1"], "127.0.0.1:1") // nobody listens there
-	p := newTestProxy(b)
+	p := newTestProxy(t, b)
 	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}))
 	got := map[int]int{}
 	for range 10 {
 		status, _ := ask(t, p, "podinfo.test", "/", nil)
 		got[status]++
 	}
-	if got[200] != 5 || got[502] != 5 {
+	if got[200] != 5 || got[503] != 5 {
 		t.Errorf("statuses %v, want 5 of each process", got)
 	}
 }
@@ -153,7 +159,7 @@ func TestProcessesTakeTurns(t *testing.T) {
 func TestCleartextHTTP2OnBothSides(t *testing.T) {
 	b := backends{}
 	b.serve(t, "rev-1")
-	p := newTestProxy(b)
+	p := newTestProxy(t, b)
 	split := to("rev-1", 100)
 	split.ServicePort = intstr.FromInt32(http2Port)
 	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(split)))}))
@@ -169,7 +175,9 @@ func TestCleartextHTTP2OnBothSides(t *testing.T) {
 
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
-	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
+	transport := &http.Transport{Protocols: &protocols}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+listener.Addr().String(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +200,7 @@ func TestSwitchingLosesNoRequest(t *testing.T) {
 	b := backends{}
 	b.serve(t, "rev-1")
 	b.serve(t, "rev-2")
-	p := newTestProxy(b)
+	p := newTestProxy(t, b)
 	tables := []*Table{
 		NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}),
 		NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-2", 100))))}),
@@ -219,4 +227,70 @@ func TestSwitchingLosesNoRequest(t *testing.T) {
 	}
 	stop.Store(true)
 	wg.Wait()
+}
+
+// What is streamed arrives piece by piece: the server sends the second one
+// only after the client has the first.
+func TestStreamsAreNotHeldBack(t *testing.T) {
+	received := make(chan struct{})
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "first\n")
+		w.(http.Flusher).Flush()
+		select {
+		case <-received:
+			_, _ = io.WriteString(w, "second\n")
+		case <-r.Context().Done():
+		}
+	}))
+	defer backend.Close()
+	p := newTestProxy(t, backends{"rev-1": {backend.Listener.Addr().String()}})
+	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}))
+	front := httptest.NewServer(p)
+	defer front.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, front.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "podinfo.test"
+	resp, err := front.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	if !lines.Scan() || lines.Text() != "first" {
+		t.Fatalf("got %q, error %v", lines.Text(), lines.Err())
+	}
+	close(received)
+	if !lines.Scan() || lines.Text() != "second" {
+		t.Errorf("got %q, error %v", lines.Text(), lines.Err())
+	}
+}
+
+// An answer that breaks off must not look complete.
+func TestBrokenAnswersBreakOff(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "half")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer backend.Close()
+	p := newTestProxy(t, backends{"rev-1": {backend.Listener.Addr().String()}})
+	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}))
+	front := httptest.NewServer(p)
+	defer front.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, front.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "podinfo.test"
+	resp, err := front.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if body, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("%q passes for a complete answer", body)
+	}
 }

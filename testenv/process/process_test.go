@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 func beParent(dir string) {
-	w, err := NewWatchdog()
+	w, err := NewWatchdog(filepath.Join(dir, "work"))
 	if err != nil {
 		panic(err)
 	}
@@ -79,6 +79,10 @@ func TestKilledParentLeavesNoChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	work := filepath.Join(dir, "work", "etcd")
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	parent := exec.Command(self)
 	parent.Env = append(os.Environ(), parentVariable+"="+dir)
 	out, err := parent.StdoutPipe()
@@ -121,6 +125,10 @@ func TestKilledParentLeavesNoChild(t *testing.T) {
 	for _, pid := range pids {
 		eventually(t, fmt.Sprintf("process %d ends with its parent", pid), func() bool { return !alive(pid) })
 	}
+	eventually(t, "the folder is removed", func() bool {
+		_, err := os.Stat(filepath.Dir(work))
+		return errors.Is(err, os.ErrNotExist)
+	})
 }
 
 func TestStopAsksFirst(t *testing.T) {

@@ -20,6 +20,12 @@ while read -r what group; do
 	esac
 done
 for group in $live; do kill -KILL "-$group" 2>/dev/null; done
+[ $# = 0 ] && exit 0
+for try in 1 2 3 4 5; do # what was just killed may still be writing
+	rm -rf -- "$@" 2>/dev/null && exit 0
+	sleep 1
+done
+exit 1
 `
 
 // Watchdog kills the processes that its parent leaves behind.
@@ -30,9 +36,10 @@ type Watchdog struct {
 	pipe io.WriteCloser
 }
 
-// NewWatchdog starts a watchdog.
-func NewWatchdog() (*Watchdog, error) {
-	cmd := exec.Command("/bin/sh", "-c", script)
+// NewWatchdog starts a watchdog. When everything has ended it removes the
+// folders, in which the processes have worked.
+func NewWatchdog(folders ...string) (*Watchdog, error) {
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script, "watchdog"}, folders...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pipe, err := cmd.StdinPipe() // close-on-exec, so that no child holds it open
 	if err != nil {
@@ -53,7 +60,8 @@ func (w *Watchdog) tell(what string, group int) error {
 	return nil
 }
 
-// Close ends the watchdog, and with it all processes that are still running.
+// Close ends the watchdog, and with it all processes that are still running
+// and the folders.
 func (w *Watchdog) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,0 +1,183 @@
+package daemon_test
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// guideCanary is a good Canary, to be spoilt.
+const guideCanary = `
+apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {name: podinfo}
+spec:
+  provider: knative
+  targetRef: {apiVersion: serving.knative.dev/v1, kind: Service, name: podinfo}
+  progressDeadlineSeconds: 60
+  analysis:
+    interval: 15s
+    threshold: 15
+    maxWeight: 50
+    stepWeight: 10
+    metrics:
+      - {name: request-success-rate, thresholdRange: {min: 99}, interval: 1m}
+`
+
+// What kubectl apply says comes from the definition in chart/crds alone.
+func TestKubectlApplySaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	namespace := env.Namespace(t)
+	for _, tc := range []struct{ name, from, to, want string }{
+		{"another provider", "provider: knative", "provider: istio", "provider must be knative"},
+		{"another kind", "kind: Service", "kind: Deployment", "targetRef must be a Knative Service"},
+		{"a Kubernetes Service", "serving.knative.dev/v1, kind", "v1, kind", "targetRef must be a Knative Service"},
+		{"no step", "    stepWeight: 10\n", "", "exactly one of stepWeight, stepWeights and iterations"},
+		{"two kinds of step", "stepWeight: 10", "stepWeight: 10\n    iterations: 3", "exactly one of stepWeight, stepWeights and iterations"},
+		{"weights and a step", "stepWeight: 10", "stepWeight: 10\n    stepWeights: [1, 2]", "exactly one of stepWeight, stepWeights and iterations"},
+		{"weight over 100", "maxWeight: 50", "maxWeight: 101", "should be less than or equal to 100"},
+		{"step over 100", "stepWeight: 10", "stepWeight: 101", "should be less than or equal to 100"},
+		{"one of the weights over 100", "stepWeight: 10", "stepWeights: [10, 200]", "should be less than or equal to 100"},
+		{"step of nothing", "stepWeight: 10", "stepWeight: 0", "should be greater than or equal to 1"},
+		{"interval without unit", "interval: 15s", "interval: '15'", "must be a duration such as 15s, 1m or 1m30s"},
+		{"interval in words", "interval: 15s", "interval: soon", "must be a duration such as 15s, 1m or 1m30s"},
+		{"metric interval", "interval: 1m", "interval: 1mm", "must be a duration such as 15s, 1m or 1m30s"},
+		{"no target", "name: podinfo}\n  progress", "}\n  progress", "targetRef.name"},
+		{"threshold in words", "threshold: 15", "threshold: many", "must be of type integer"},
+		{"webhook type", "stepWeight: 10", "stepWeight: 10\n    webhooks: [{name: a, url: 'http://a', type: sometimes}]", "Unsupported value: \"sometimes\""},
+		{"load path", "stepWeight: 10", "stepWeight: 10\n    load: {requests: [{path: x}]}", "path must start with /"},
+		{"load rate", "stepWeight: 10", "stepWeight: 10\n    load: {rate: 1000000}", "should be less than or equal to 100000"},
+	} {
+		if !strings.Contains(guideCanary, tc.from) {
+			t.Fatalf("%s: %q is not in the Canary", tc.name, tc.from)
+		}
+		err := apply(t, namespace, strings.Replace(guideCanary, tc.from, tc.to, 1))
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
+		}
+	}
+	if err := apply(t, namespace, guideCanary); err != nil {
+		t.Errorf("the guide's Canary is refused: %v", err)
+	}
+}
+
+// Every field of Flagger's schema, as its documentation has them.
+const everything = `
+apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {name: everything}
+spec:
+  targetRef: {apiVersion: serving.knative.dev/v1, kind: Service, name: podinfo}
+  metricsServer: http://prometheus:9090
+  autoscalerRef: {apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, name: podinfo, primaryScalerReplicas: {minReplicas: 2}}
+  ingressRef: {apiVersion: networking.k8s.io/v1, kind: Ingress, name: podinfo}
+  routeRef: {apiVersion: v1, kind: Route, name: podinfo}
+  upstreamRef: {apiVersion: gloo.solo.io/v1, kind: Upstream, name: podinfo}
+  service: {port: 9898, targetPort: http, gateways: [mesh], retries: {attempts: 3}, headers: {request: {add: {x-a: b}}}}
+  skipAnalysis: false
+  revertOnDeletion: true
+  suspend: false
+  analysis:
+    interval: 1m
+    threshold: 10
+    stepWeights: [1, 5, 20, 80]
+    stepWeightPromotion: 50
+    mirror: true
+    mirrorWeight: 100
+    primaryReadyThreshold: 60
+    canaryReadyThreshold: 60
+    match:
+      - headers: {x-canary: {exact: insider}, cookie: {regex: "^(.*?;)?(canary=always)(;.*)?$"}}
+        queryParams: {user: {prefix: a}}
+        sourceLabels: {app: b}
+    metrics:
+      - {name: request-success-rate, threshold: 99, interval: 30s}
+      - {name: latency, templateRef: {name: latency, namespace: flagger}, thresholdRange: {min: 0.5, max: 500}, templateVariables: {a: b}, query: up}
+    alerts:
+      - {name: ops, severity: error, providerRef: {name: slack, namespace: flagger}}
+    webhooks:
+      - {name: gate, type: confirm-rollout, url: "http://gate", muteAlert: true, timeout: 5s, retries: 3, disableTLS: true, metadata: {a: b}}
+    sessionAffinity: {cookieName: flagger, primaryCookieName: p, domain: d, httpOnly: true, maxAge: 10, partitioned: true, path: /, sameSite: Lax, secure: true}
+`
+
+func TestEveryFieldOfFlaggersSchemaIsKept(t *testing.T) {
+	t.Parallel()
+	namespace := env.Namespace(t)
+	if err := apply(t, namespace, everything); err != nil {
+		t.Fatal(err)
+	}
+	kept := new(unstructured.Unstructured)
+	kept.SetGroupVersionKind(v1beta1.GroupVersion.WithKind("Canary"))
+	kept.SetNamespace(namespace)
+	kept.SetName("everything")
+	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(kept), kept); err != nil {
+		t.Fatal(err)
+	}
+	var written map[string]any
+	if err := yaml.Unmarshal([]byte(everything), &written); err != nil {
+		t.Fatal(err)
+	}
+	for _, lost := range missing("spec", written["spec"], kept.Object["spec"]) {
+		t.Errorf("%s is lost", lost)
+	}
+	// And it decodes, with what it cannot do named.
+	var canary v1beta1.Canary
+	if err := yaml.Unmarshal([]byte(everything), &canary); err != nil {
+		t.Fatal(err)
+	}
+	if got := canary.Ignored(); len(got) != 13 {
+		t.Errorf("%d fields are named as ignored, want 13: %v", len(got), got)
+	}
+	err := canary.Validate()
+	for _, want := range []string{"spec.analysis.match", "metrics[1] (latency) asks a metrics server", "webhooks[0] (gate) has type confirm-rollout"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("validation says %v, want %q in it", err, want)
+		}
+	}
+}
+
+func apply(t *testing.T, namespace, canary string) error {
+	t.Helper()
+	object := new(unstructured.Unstructured)
+	if err := yaml.Unmarshal([]byte(canary), object); err != nil {
+		t.Fatal(err)
+	}
+	object.SetNamespace(namespace)
+	return env.Client.Create(t.Context(), object)
+}
+
+// missing lists the paths of what was written and is not there.
+func missing(path string, written, kept any) []string {
+	switch w := written.(type) {
+	case map[string]any:
+		k, ok := kept.(map[string]any)
+		if !ok {
+			return []string{path}
+		}
+		var lost []string
+		for name, value := range w {
+			if found, ok := k[name]; ok {
+				lost = append(lost, missing(path+"."+name, value, found)...)
+			} else {
+				lost = append(lost, path+"."+name)
+			}
+		}
+		return lost
+	case []any:
+		k, ok := kept.([]any)
+		if !ok || len(k) != len(w) {
+			return []string{path}
+		}
+		var lost []string
+		for i := range w {
+			lost = append(lost, missing(path, w[i], k[i])...)
+		}
+		return lost
+	}
+	return nil
+}
