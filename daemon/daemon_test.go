@@ -315,7 +315,7 @@ func TestCanaryThatCannotBeHonouredIsHeld(t *testing.T) {
 func TestSecondCanaryForAServiceIsRefused(t *testing.T) {
 	w := initialized(t)
 	second := w.canary.DeepCopy()
-	second.ObjectMeta.Name, second.ObjectMeta.ResourceVersion, second.Finalizers = "second", "", nil
+	second.Name, second.ResourceVersion, second.Finalizers = "second", "", nil
 	second.Status = v1beta1.CanaryStatus{}
 	w.create(second)
 	w.awaitEvent(`service "podinfo" belongs to canary "podinfo" already`)

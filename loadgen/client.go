@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -58,14 +59,12 @@ func (c *client) send(ctx context.Context, r *Request) measure.Outcome {
 	}
 	req.Host = c.host
 	req.Header.Set("User-Agent", userAgent)
-	for name, values := range r.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.Header)
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return classify(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // read to its end below
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		if o := classify(err); o == measure.Timeout {
 			return o

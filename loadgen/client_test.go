@@ -36,7 +36,7 @@ func rawServer(t *testing.T, handle func(net.Conn)) string {
 				return
 			}
 			wg.Go(func() {
-				defer conn.Close()
+				defer func() { _ = conn.Close() }()
 				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 					handle(conn)
 				}
@@ -127,7 +127,7 @@ func TestTLSErrorsAreTheirOwnKind(t *testing.T) {
 func TestRequestArrivesAsPlanned(t *testing.T) {
 	got := make(chan *http.Request, 1)
 	body := make(chan string, 1)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		got <- r
 		body <- string(b)

@@ -63,13 +63,13 @@ func (e *Env) startControlPlane(ctx context.Context, programs *upstream.Programs
 	return err
 }
 
-// startCleaning starts, of the controller manager, only what is of use without
+// startControllerManager starts, of the controller manager, only what is of use without
 // machines: what removes the belongings of deleted owners and of deleted
-// namespaces. It comes after all definitions, for it looks for new ones every
-// 30 s only.
-func (e *Env) startCleaning(programs *upstream.Programs) error {
+// namespaces, and what fills in the roles that consist of others, such as view.
+// It comes after all definitions, for it looks for new ones every 30 s only.
+func (e *Env) startControllerManager(programs *upstream.Programs) error {
 	_, err := e.run(programs.ControllerManager, nil, "--kubeconfig="+e.Kubeconfig, "--leader-elect=false", "--secure-port=0",
-		"--controllers=garbage-collector-controller,namespace-controller")
+		"--controllers=garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller")
 	return err
 }
 

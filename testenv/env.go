@@ -103,7 +103,7 @@ func (e *Env) start(ctx context.Context) error {
 	if err := e.installKnative(ctx, programs); err != nil {
 		return err
 	}
-	if err := e.startCleaning(programs); err != nil {
+	if err := e.startControllerManager(programs); err != nil {
 		return err
 	}
 	if err := e.startInside(ctx, programs); err != nil {
@@ -172,7 +172,7 @@ func await(ctx context.Context, what string, p *process.Process, ready func(cont
 		case <-ctx.Done():
 			return fmt.Errorf("wait for %s: %w: %w", what, ctx.Err(), err)
 		case <-p.Done():
-			return fmt.Errorf("wait for %s: the process ended (%v):\n%s", what, p.Err(), p.Tail())
+			return fmt.Errorf("wait for %s: %w:\n%s", what, p.Ended(), p.Tail())
 		case <-ticker.C:
 		}
 	}

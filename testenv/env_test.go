@@ -86,6 +86,7 @@ func stopLeavesNothing() error {
 }
 
 func TestServiceServesThroughTheGateway(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	service := podinfo(ns)
 	create(t, service)
@@ -104,6 +105,7 @@ func TestServiceServesThroughTheGateway(t *testing.T) {
 }
 
 func TestTagsAndPinnedTraffic(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	service := podinfo(ns, "--ui-message=one")
 	create(t, service)
@@ -149,6 +151,7 @@ func TestTagsAndPinnedTraffic(t *testing.T) {
 }
 
 func TestRevisionWithoutRouteScalesDown(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	service := podinfo(ns)
 	create(t, service)
@@ -170,6 +173,7 @@ func TestRevisionWithoutRouteScalesDown(t *testing.T) {
 }
 
 func TestKilledProcessIsAnOutageAndComesBack(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	service := podinfo(ns)
 	create(t, service)
@@ -189,6 +193,7 @@ func condition(r *servingv1.Revision, kind apis.ConditionType) string {
 }
 
 func TestUnknownImageNeverGetsReady(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	service := podinfo(ns)
 	service.Spec.Template.Spec.Containers[0].Image = "ghcr.io/stefanprodan/nothing:1"
@@ -208,6 +213,7 @@ func TestUnknownImageNeverGetsReady(t *testing.T) {
 }
 
 func TestContainerThatDiesIsNotHealthy(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	create(t, podinfo(ns, "--no-such-flag"))
 	revision := &servingv1.Revision{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "podinfo-00001"}}
@@ -225,6 +231,7 @@ func TestContainerThatDiesIsNotHealthy(t *testing.T) {
 }
 
 func TestScaleAndProbeAreHonoured(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	service := podinfo(ns)
 	service.Spec.Template.Annotations = map[string]string{"autoscaling.knative.dev/min-scale": "2"}
@@ -251,6 +258,7 @@ func TestScaleAndProbeAreHonoured(t *testing.T) {
 }
 
 func TestServiceAccountsHaveOnlyTheRightsTheyAreGiven(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	config, err := env.ServiceAccountConfig(t.Context(), ns, "serin")
 	if err != nil {
@@ -274,6 +282,7 @@ func TestServiceAccountsHaveOnlyTheRightsTheyAreGiven(t *testing.T) {
 }
 
 func TestKnativesValidationSpeaks(t *testing.T) {
+	t.Parallel()
 	service := podinfo(env.Namespace(t))
 	service.Spec.Traffic = []servingv1.TrafficTarget{target("a", "", 60), target("b", "", 60)}
 	if err := env.Client.Create(t.Context(), service); err == nil || !strings.Contains(err.Error(), "Traffic targets sum to 120, want 100") {
@@ -282,6 +291,7 @@ func TestKnativesValidationSpeaks(t *testing.T) {
 }
 
 func TestDeletedServiceLeavesNothing(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	service := podinfo(ns)
 	create(t, service)
@@ -295,6 +305,7 @@ func TestDeletedServiceLeavesNothing(t *testing.T) {
 }
 
 func TestDeletedNamespaceLeavesNothing(t *testing.T) {
+	t.Parallel()
 	ns := env.Namespace(t)
 	service := podinfo(ns)
 	create(t, service)

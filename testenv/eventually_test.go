@@ -129,4 +129,3 @@ func ready(s *servingv1.Service) bool {
 func target(revision, tag string, percent int64) servingv1.TrafficTarget {
 	return servingv1.TrafficTarget{RevisionName: revision, Tag: tag, Percent: &percent}
 }
-

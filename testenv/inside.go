@@ -54,8 +54,9 @@ func (e *Env) startInside(ctx context.Context, programs *upstream.Programs) erro
 		Logger:        logr.FromSlogHandler(e.options.Log.Handler()),
 		Metrics:       metricsserver.Options{BindAddress: "0"},
 		WebhookServer: webhook.Server(),
-		// Several environments may run in one process.
-		Controller: config.Controller{SkipNameValidation: new(true)},
+		// Several environments may run in one process, and the priority queue
+		// leaves a goroutine behind when it stops.
+		Controller: config.Controller{SkipNameValidation: new(true), UsePriorityQueue: new(false)},
 	})
 	if err != nil {
 		return fmt.Errorf("set up node and ingress: %w", err)

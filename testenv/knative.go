@@ -173,7 +173,7 @@ func (e *Env) watch(p *process.Process) {
 	case <-e.inside.Done():
 	case <-p.Done():
 		if e.inside.Err() == nil {
-			e.fail(fmt.Errorf("%s has ended (%v):\n%s", p, p.Err(), p.Tail()))
+			e.fail(fmt.Errorf("%w:\n%s", p.Ended(), p.Tail()))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // cleanupBound bounds the request that ends a test's namespace.
@@ -23,7 +24,7 @@ func (e *Env) Namespace(t testing.TB) string {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), cleanupBound)
 		defer cancel()
-		if err := e.Client.Delete(ctx, namespace); err != nil {
+		if err := client.IgnoreNotFound(e.Client.Delete(ctx, namespace)); err != nil {
 			t.Errorf("delete namespace %s: %v", namespace.Name, err)
 		}
 	})

@@ -133,8 +133,8 @@ func (r *Reconciler) observe(ctx context.Context, canary *v1beta1.Canary) (*serv
 
 // problem says why the Canary cannot be rolled out as it is written.
 func (r *Reconciler) problem(ctx context.Context, canary *v1beta1.Canary) (string, error) {
-	if err := canary.Validate(); err != nil {
-		return err.Error(), nil
+	if invalid := canary.Validate(); invalid != nil {
+		return invalid.Error(), nil //nolint:nilerr // the user's mistake is the answer
 	}
 	var canaries v1beta1.CanaryList
 	err := r.Client.List(ctx, &canaries, client.InNamespace(canary.Namespace), client.MatchingFields{targetIndex: canary.Spec.TargetRef.Name})

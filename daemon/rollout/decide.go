@@ -31,7 +31,7 @@ type decider struct {
 
 func (d *decider) decide() {
 	switch {
-	case d.Input.Canary.DeletionTimestamp != nil:
+	case d.Canary.DeletionTimestamp != nil:
 		d.terminate()
 	case d.Service == nil:
 		d.serviceMissing()
@@ -60,7 +60,7 @@ func (d *decider) byPhase() {
 
 // finish dates the status and explains it in the condition.
 func (d *decider) finish() {
-	old := &d.Input.Canary.Status
+	old := &d.Canary.Status
 	if d.Status.Phase != old.Phase {
 		d.Status.LastTransitionTime = metav1.NewTime(d.Now)
 	}
@@ -100,11 +100,11 @@ func (d *decider) event(e Event) { d.Events = append(d.Events, e) }
 
 // name is how Flagger's events name a Canary.
 func (d *decider) name() string {
-	return d.Input.Canary.Name + "." + d.Input.Canary.Namespace
+	return d.Canary.Name + "." + d.Canary.Namespace
 }
 
 func (d *decider) serviceName() string {
-	return d.Input.Canary.Namespace + "/" + d.spec.TargetRef.Name
+	return d.Canary.Namespace + "/" + d.spec.TargetRef.Name
 }
 
 // want asks for all live traffic to go to the primary revision.
@@ -125,7 +125,7 @@ func (d *decider) serviceMissing() {
 
 // initialize pins the primary revision by name.
 func (d *decider) initialize() {
-	old := d.Input.Canary.Status
+	old := d.Canary.Status
 	d.Status.Phase = v1beta1.PhaseInitializing
 	if old.Phase == "" {
 		d.warnIgnored()
@@ -169,7 +169,7 @@ func (d *decider) initialPrimary() string {
 }
 
 func (d *decider) warnIgnored() {
-	if ignored := d.Input.Canary.Ignored(); len(ignored) > 0 {
+	if ignored := d.Canary.Ignored(); len(ignored) > 0 {
 		d.event(warning("Ignoring what Serin does not act on: " + strings.Join(ignored, ", ")))
 	}
 }
@@ -248,7 +248,7 @@ func (d *decider) terminate() {
 	} else {
 		d.want(pinned)
 	}
-	left := d.Input.Canary.DeletionTimestamp.Add(d.spec.ProgressDeadline()).Sub(d.Now)
+	left := d.Canary.DeletionTimestamp.Add(d.spec.ProgressDeadline()).Sub(d.Now)
 	switch {
 	case done:
 		d.release()

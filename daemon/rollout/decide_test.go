@@ -423,3 +423,43 @@ func TestRevertOnDeletionRestores(t *testing.T) {
 		t.Error("not let go after the traffic was restored")
 	}
 }
+
+func TestNothingIsMeasuredBeforeTheRouteShowsIt(t *testing.T) {
+	w := initialized(t)
+	w.push("rev-2")
+	w.ready("rev-2")
+	for range 5 { // without the Route following
+		if d := w.decide(); d.Measure != nil {
+			t.Fatalf("measured %+v although the canary's host does not exist yet", d.Measure)
+		}
+	}
+	w.settle()
+	w.say(analysis.Pass)
+	for range 5 {
+		d := w.decide()
+		if d.Measure == nil || d.Measure.Check != 0 {
+			t.Fatalf("measured %+v, want the load kept up and nothing judged", d.Measure)
+		}
+	}
+	w.expect(t, v1beta1.PhaseProgressing, 20)
+	w.settle()
+	if w.measure.Check != 2 {
+		t.Errorf("measured %+v, want check 2", w.measure)
+	}
+}
+
+func TestSuccessIsOnlyReportedOnceTheRouteShowsIt(t *testing.T) {
+	w := analysing(t)
+	w.canary.Spec.Analysis.StepWeight, w.canary.Spec.Analysis.Iterations = nil, new(int32(1))
+	w.say(analysis.Pass)
+	w.decide()
+	w.converge()
+	w.decide()
+	for range 5 { // without the Route following
+		w.decide()
+		w.expect(t, v1beta1.PhaseFinalising, 100)
+	}
+	w.converge()
+	w.decide()
+	w.expect(t, v1beta1.PhaseSucceeded, 0)
+}

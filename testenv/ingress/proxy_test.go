@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -69,9 +70,7 @@ func newTestProxy(t *testing.T, b backends) *Proxy {
 func ask(t *testing.T, p *Proxy, host, path string, header http.Header) (status int, body string) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "http://"+host+path, nil)
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	w := httptest.NewRecorder()
 	p.ServeHTTP(w, r)
 	return w.Code, w.Body.String()

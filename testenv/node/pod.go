@@ -181,15 +181,7 @@ func (p *pod) runOnce(ctx, own context.Context) (wasReady bool, err error) {
 	started.Stop(stopGrace)
 	p.setRunning(nil)
 	p.update(own, func(s *state) { s.ended, s.started = terminated(s.started, started), metav1.Time{} })
-	return wasReady, endOf(started)
-}
-
-// endOf says how a process ended.
-func endOf(p *process.Process) error {
-	if err := p.Err(); err != nil {
-		return fmt.Errorf("the process ended: %w", err)
-	}
-	return errors.New("the process ended with status 0")
+	return wasReady, started.Ended()
 }
 
 // killedBySignal is what a shell, and a container runtime, add to the number

@@ -69,6 +69,8 @@ func newPodObject(d *appsv1.Deployment, name string) *corev1.Pod {
 	object.Namespace, object.Name = d.Namespace, name
 	object.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))}
 	object.Spec.NodeName = nodeName
+	// Whoever deletes the object need not wait for a kubelet to confirm it.
+	object.Spec.TerminationGracePeriodSeconds = new(int64(0))
 	return object
 }
 

@@ -98,6 +98,15 @@ func (p *Process) Err() error {
 	return p.err
 }
 
+// Ended says how the process ended, for where it should not have: it is never
+// nil. It waits for Done.
+func (p *Process) Ended() error {
+	if err := p.Err(); err != nil {
+		return fmt.Errorf("%s has ended: %w", p, err)
+	}
+	return fmt.Errorf("%s has ended with status 0", p)
+}
+
 // Stop asks the process to end and kills it when it has not after grace. It
 // returns when the process has ended.
 func (p *Process) Stop(grace time.Duration) {

@@ -36,7 +36,7 @@ func beParent(dir string) {
 	for i := range 2 {
 		// A child that ignores being asked, with a child of its own.
 		p := startScript(w, dir, strconv.Itoa(i), "trap '' TERM; sleep 600 & echo $!; wait")
-		fmt.Println(p.PID())
+		_, _ = fmt.Fprintln(os.Stdout, p.PID())
 	}
 	select {}
 }

@@ -1,0 +1,109 @@
+package serin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/serin-dev/serin/"
+
+// rules hold the direction of imports: what a package, with all packages below
+// it, must not import, and why.
+var rules = []struct{ from, forbidden, reason string }{
+	{"measure", module, "measure knows what happened and nothing of who asks"},
+	{"loadgen", module + "analysis", "load and judgement do not know each other"},
+	{"analysis", module + "loadgen", "load and judgement do not know each other"},
+	{"loadgen", module + "daemon", "a library for everybody"},
+	{"analysis", module + "daemon", "a library for everybody"},
+	{"loadgen", module + "api", "a library for everybody"},
+	{"analysis", module + "api", "a library for everybody"},
+	{"measure", "k8s.io/", "only the daemon knows Kubernetes"},
+	{"loadgen", "k8s.io/", "only the daemon knows Kubernetes"},
+	{"analysis", "k8s.io/", "only the daemon knows Kubernetes"},
+	{"analysis", "net", "judgements do no I/O"},
+	{"analysis", "net/http", "judgements do no I/O"},
+	{"analysis", "log/slog", "warnings are data in the result"},
+	{"loadgen", "log/slog", "errors are returned"},
+	{"api", module, "the resource is plain data"},
+	{"daemon/rollout", module + "daemon/", "decisions are made from values alone"},
+	{"daemon/rollout", module + "loadgen", "decisions are made from verdicts, not from load"},
+	{"daemon/rollout", "k8s.io/client-go", "decisions do no I/O"},
+	{"daemon/rollout", "sigs.k8s.io/controller-runtime", "decisions do no I/O"},
+	{"daemon/rollout", "context", "decisions take no time"},
+	{"daemon/rollout", "sync", "decisions start no goroutine"},
+	{"daemon/session", module + "daemon/controller", "the controller knows sessions, not the other way round"},
+	{"daemon/session", "k8s.io/client-go", "a session talks to the workload alone"},
+	{"daemon/knative", module + "daemon/controller", "the controller knows traffic, not the other way round"},
+	{"daemon/httpapi", module + "daemon/controller", "the daemon puts them together"},
+	{"daemon", module + "testenv", "tests know the daemon, not the other way round"},
+	{"testenv", module + "daemon", "an environment is useful without Serin"},
+}
+
+// allowed are exceptions of a rule.
+var allowed = map[string]bool{
+	module + "daemon/rollout": true, // itself
+}
+
+// pkg is what `go list` says of a package: direct imports, without tests'.
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportsPointDownTheHouse(t *testing.T) {
+	packages := list(t)
+	if len(packages) < 10 {
+		t.Fatalf("only %d packages are listed", len(packages))
+	}
+	for _, rule := range rules {
+		seen := false
+		for _, p := range packages {
+			if !below(p.ImportPath, module+rule.from) {
+				continue
+			}
+			seen = true
+			for _, imported := range p.Imports {
+				own := below(imported, module+rule.from)
+				if matches(imported, rule.forbidden) && !own && !allowed[imported] {
+					t.Errorf("%s imports %s: %s", p.ImportPath, imported, rule.reason)
+				}
+			}
+		}
+		if !seen {
+			t.Errorf("there is no package %s: the rule about it is out of date", rule.from)
+		}
+	}
+}
+
+// below reports whether a path is the package itself or below it.
+func below(path, of string) bool { return path == of || strings.HasPrefix(path, of+"/") }
+
+// matches takes a forbidden path that ends in a slash as everything below it.
+func matches(imported, forbidden string) bool {
+	if strings.HasSuffix(forbidden, "/") {
+		return strings.HasPrefix(imported, forbidden)
+	}
+	return below(imported, forbidden) && (strings.Contains(forbidden, ".") || imported == forbidden)
+}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packages []pkg
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}

@@ -1,0 +1,17 @@
+// Package serin is progressive delivery for Knative that brings its own
+// traffic: a daemon that sends both revisions of a Knative Service the same
+// requests, measures success rate and latency itself, and moves Knative's
+// traffic from those measurements.
+//
+// This package holds no code but the tests of the whole tree. In reading
+// order:
+//
+//   - measure: what happened, as histograms and counts of outcomes
+//   - loadgen: makes it happen, on an open-loop schedule
+//   - analysis: what it means, as a verdict
+//   - api/v1beta1: the Canary resource
+//   - daemon: the long-running process, the only place that knows Kubernetes;
+//     begin with daemon/rollout, which decides
+//   - testenv: Knative on a laptop, to see and to test it all
+//   - cmd/serin: the command line
+package serin
