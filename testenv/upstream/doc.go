@@ -8,6 +8,9 @@
 // version of its module file and of Go. Two processes may ask for it at the
 // same time; one builds, the other waits.
 //
+// Four lines are changed before the build, and no others: listeners that would
+// be open to the network, or have a fixed port, and cannot be configured.
+//
 //	programs, err := upstream.Build(ctx, os.Stderr)
 //	cmd := exec.Command(programs.Etcd, "--version")
 package upstream
