@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -233,6 +234,8 @@ func TestSwitchingLosesNoRequest(t *testing.T) {
 func TestStreamsAreNotHeldBack(t *testing.T) {
 	received := make(chan struct{})
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// With a length, which a proxy takes for an answer that may be gathered.
+		w.Header().Set("Content-Length", strconv.Itoa(len("first\nsecond\n")))
 		_, _ = io.WriteString(w, "first\n")
 		w.(http.Flusher).Flush()
 		select {
