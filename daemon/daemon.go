@@ -37,7 +37,7 @@ type Config struct {
 	// Listen is the host:port of the HTTP surface. Default 127.0.0.1:8080.
 	Listen string
 	// LeaderElection lets one of several daemons work at a time, by a Lease
-	// named serin in LeaseNamespace (default: the pod's own namespace).
+	// named serin in LeaseNamespace.
 	LeaderElection bool
 	LeaseNamespace string
 	// SeveralInOneProcess allows more than one daemon in a process, as tests
@@ -67,6 +67,9 @@ func (c Config) Validate() error {
 	var errs []error
 	if c.Cluster == nil {
 		errs = append(errs, errors.New("no cluster is configured"))
+	}
+	if c.LeaderElection && c.LeaseNamespace == "" {
+		errs = append(errs, errors.New("leader election needs a namespace for its Lease"))
 	}
 	for name, address := range map[string]string{"gateway": c.Gateway, "listen": c.Listen} {
 		if address == "" {

@@ -14,15 +14,19 @@ const (
 	apiBurst = 100
 )
 
-// clusterConfig finds the cluster as kubectl does, or as a pod in it.
-func clusterConfig(kubeconfig string) (*rest.Config, error) {
+// findCluster finds the cluster as kubectl does, or as a pod in it. The
+// namespace is the kubeconfig's current one, or the pod's own.
+func findCluster(kubeconfig string) (config *rest.Config, namespace string, err error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w: set --kubeconfig or $KUBECONFIG, or run in a pod", err)
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil)
+	if config, err = loader.ClientConfig(); err != nil {
+		return nil, "", fmt.Errorf("find the cluster: %w: set --kubeconfig or $KUBECONFIG, or run in a pod", err)
+	}
+	if namespace, _, err = loader.Namespace(); err != nil {
+		return nil, "", fmt.Errorf("find the current namespace: %w", err)
 	}
 	config.QPS, config.Burst = apiQPS, apiBurst
 	config.UserAgent = "serin/" + version()
-	return config, nil
+	return config, namespace, nil
 }

@@ -33,8 +33,13 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 			ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
 			klog.SetSlogLogger(log)
 			config.Log = log
-			if config.Cluster, err = clusterConfig(kubeconfig); err != nil {
+			cluster, namespace, err := findCluster(kubeconfig)
+			if err != nil {
 				return err
+			}
+			config.Cluster = cluster
+			if config.LeaseNamespace == "" {
+				config.LeaseNamespace = namespace
 			}
 			return daemon.Run(cmd.Context(), config)
 		},
@@ -45,7 +50,7 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 	flags.StringVar(&config.Gateway, "gateway", "", "reach revisions through this ingress, host:port (default: by their names in the cluster)")
 	flags.StringVar(&config.Listen, "listen", "127.0.0.1:8080", "serve health, readiness and metrics on this host:port")
 	flags.BoolVar(&config.LeaderElection, "leader-elect", true, "let one of several daemons work at a time")
-	flags.StringVar(&config.LeaseNamespace, "lease-namespace", "", "namespace of the Lease for it (default the pod's own)")
+	flags.StringVar(&config.LeaseNamespace, "lease-namespace", "", "namespace of the Lease for it (default the pod's own, or the kubeconfig's current one)")
 	flags.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&logFormat, "log-format", "text", "text or json")
 	return cmd

@@ -113,7 +113,7 @@ func (s *stage) startDaemon(ctx context.Context, path, kubeconfig string) error 
 	listen := free.Addr().String()
 	_ = free.Close()
 	s.daemon, err = process.Start(s.watchdog, process.Command{
-		Path: path, Args: []string{"daemon", "--kubeconfig", kubeconfig, "--gateway", s.gateway, "--listen", listen, "--lease-namespace", "default"},
+		Path: path, Args: []string{"daemon", "--kubeconfig", kubeconfig, "--gateway", s.gateway, "--listen", listen},
 		Log: filepath.Join(s.dir, "serin.log"),
 	})
 	if err != nil {
