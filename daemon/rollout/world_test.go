@@ -3,6 +3,9 @@ package rollout
 import (
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
+	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -127,4 +130,41 @@ func (w *world) live(revision string) (percent int64) {
 		}
 	}
 	return percent
+}
+
+func (w *world) expect(t *testing.T, phase v1beta1.Phase, weight int32) {
+	t.Helper()
+	if s := w.canary.Status; s.Phase != phase || s.CanaryWeight != weight {
+		t.Fatalf("phase %s, weight %d; want %s, %d\nstatus: %+v\nevents: %s", s.Phase, s.CanaryWeight, phase, weight, s, strings.Join(w.events, "\n"))
+	}
+}
+
+func (w *world) expectEvent(t *testing.T, part string) {
+	t.Helper()
+	if !slices.ContainsFunc(w.events, func(e string) bool { return strings.Contains(e, part) }) {
+		t.Errorf("no event with %q in:\n%s", part, strings.Join(w.events, "\n"))
+	}
+}
+
+// initialized is a world in which rev-1 is the primary revision.
+func initialized(t *testing.T) *world {
+	t.Helper()
+	w := newWorld()
+	w.settle()
+	w.expect(t, v1beta1.PhaseInitialized, 0)
+	return w
+}
+
+// analysing is a world in which rev-2 is measured at 0 percent.
+func analysing(t *testing.T) *world {
+	t.Helper()
+	w := initialized(t)
+	w.push("rev-2")
+	w.ready("rev-2")
+	w.settle()
+	w.expect(t, v1beta1.PhaseProgressing, 0)
+	if w.measure == nil || *w.measure != (Measure{Primary: "rev-1", Canary: "rev-2", Check: 1}) {
+		t.Fatalf("measure %+v, want check 1 of rev-2 against rev-1", w.measure)
+	}
+	return w
 }
