@@ -166,9 +166,9 @@ func (r *Reconciler) carryOut(ctx context.Context, canary *v1beta1.Canary, servi
 		r.publish(ctx, canary, d.Events)
 		return r.release(ctx, canary)
 	}
-	if d.Traffic != nil && canary.DeletionTimestamp == nil && controllerutil.AddFinalizer(canary, Finalizer) {
-		// The update brings about the next call, with the finalizer in place.
-		return r.Client.Update(ctx, canary)
+	if d.Traffic != nil && canary.DeletionTimestamp == nil && !controllerutil.ContainsFinalizer(canary, Finalizer) {
+		// The write brings about the next call, with the finalizer in place.
+		return r.setFinalizer(ctx, canary, controllerutil.AddFinalizer)
 	}
 	if err := r.writeStatus(ctx, canary, d.Status); err != nil {
 		return err
@@ -247,10 +247,15 @@ func (r *Reconciler) confirm(ctx context.Context, canary *v1beta1.Canary) error 
 // release lets go of a Canary that is being deleted.
 func (r *Reconciler) release(ctx context.Context, canary *v1beta1.Canary) error {
 	r.Sessions.Stop(client.ObjectKeyFromObject(canary))
-	if !controllerutil.RemoveFinalizer(canary, Finalizer) {
-		return nil
-	}
-	return client.IgnoreNotFound(r.Client.Update(ctx, canary))
+	return client.IgnoreNotFound(r.setFinalizer(ctx, canary, controllerutil.RemoveFinalizer))
+}
+
+// setFinalizer writes nothing but the finalizer: the file may have fields that
+// this version does not know.
+func (r *Reconciler) setFinalizer(ctx context.Context, canary *v1beta1.Canary, edit func(client.Object, string) bool) error {
+	before := canary.DeepCopy()
+	edit(canary, Finalizer)
+	return r.Client.Patch(ctx, canary, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
 func sessionSpec(canary *v1beta1.Canary, m *rollout.Measure, load session.Load) session.Spec {
