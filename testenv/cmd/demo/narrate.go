@@ -61,7 +61,11 @@ func difference(before, now *v1beta1.CanaryStatus) []string {
 		}
 	}
 	if now.Phase != before.Phase {
-		lines = append(lines, fmt.Sprintf("phase %s, primary %s", now.Phase, now.LastPromotedSpec))
+		line := fmt.Sprintf("phase %s", now.Phase)
+		if now.LastPromotedSpec != "" {
+			line += ", primary " + now.LastPromotedSpec
+		}
+		lines = append(lines, line)
 	}
 	return lines
 }
