@@ -41,26 +41,34 @@ func Observe(service *servingv1.Service, revisions []servingv1.Revision) *rollou
 }
 
 func observeRevision(revision *servingv1.Revision) rollout.Revision {
-	ready := revision.Status.GetCondition(servingv1.RevisionConditionReady)
+	status := &revision.Status
+	ready := status.GetCondition(servingv1.RevisionConditionReady)
 	return rollout.Revision{
-		Ready:   revision.IsReady(),
-		Failed:  ready.IsFalse(),
-		Message: explain(ready, revision.Status.GetCondition(servingv1.RevisionConditionContainerHealthy), revision.Status.GetCondition(servingv1.RevisionConditionResourcesAvailable)),
+		Ready:  revision.IsReady(),
+		Failed: ready.IsFalse(),
+		Message: explain(ready,
+			status.GetCondition(servingv1.RevisionConditionContainerHealthy),
+			status.GetCondition(servingv1.RevisionConditionResourcesAvailable),
+			// Says why no pod comes up while the others still hope.
+			status.GetCondition(servingv1.RevisionConditionActive)),
 	}
 }
 
-// explain takes the first condition that has something to say.
+// explain takes the first condition that has a message, or else a reason.
 func explain(conditions ...*apis.Condition) string {
+	reason := ""
 	for _, c := range conditions {
-		if c == nil || c.Status == corev1.ConditionTrue || (c.Reason == "" && c.Message == "") {
-			continue
+		switch {
+		case c == nil || c.Status == corev1.ConditionTrue:
+		case c.Message != "" && c.Reason != "":
+			return fmt.Sprintf("%s: %s", c.Reason, c.Message)
+		case c.Message != "":
+			return c.Message
+		case reason == "":
+			reason = c.Reason
 		}
-		if c.Message == "" {
-			return c.Reason
-		}
-		return fmt.Sprintf("%s: %s", c.Reason, c.Message)
 	}
-	return ""
+	return reason
 }
 
 // percent of a target; Knative leaves it out where it is 0.
