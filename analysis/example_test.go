@@ -15,7 +15,7 @@ func ExampleJudge_Verdict() {
 		if i == 30 {
 			status = 500
 		}
-		rec.Record(measure.Result{Intended: start, Sent: start, Done: start.Add(time.Millisecond), Outcome: measure.Status(status)})
+		rec.Record(measure.Result{Intended: start, Sent: start, Done: start.Add(time.Millisecond), Outcome: measure.Status(status), OK: status < 500})
 	}
 	judge := analysis.Judge{
 		Metrics:    []analysis.Metric{{Kind: analysis.SuccessRate, Min: new(99.0)}},

@@ -16,7 +16,8 @@ const (
 	// SuccessRate is the percentage of requests that did not fail, in
 	// [0,100]. See measure.Outcome.Failed for what a failure is.
 	SuccessRate Kind = iota
-	// Duration is a quantile of the response time, in milliseconds.
+	// Duration is a quantile of the response time, in milliseconds; p99
+	// unless the metric says otherwise.
 	Duration
 )
 
@@ -31,8 +32,7 @@ func (k Kind) String() string {
 	return "unknown metric"
 }
 
-// durationQuantile is Flagger's quantile for request-duration.
-const durationQuantile = 0.99
+const defaultQuantile = 0.99
 
 // Metric is one check and the range in which it passes, ends included. A nil
 // end is open. The unit is the kind's.
@@ -40,6 +40,8 @@ type Metric struct {
 	Name     string // as the Canary has it; only repeated in the findings
 	Kind     Kind
 	Min, Max *float64
+	// Quantile of a Duration, in (0,1). Default 0.99, Flagger's.
+	Quantile float64
 }
 
 // Judge holds what a check asks for.
@@ -78,21 +80,36 @@ func (m Metric) finding(s *measure.Snapshot) Finding {
 	case m.Max != nil:
 		f.Message = m.sentence(value, "<=", *m.Max)
 	default:
-		f.Message = fmt.Sprintf("%s %s", m.Kind, m.format(value, math.NaN()))
+		f.Message = fmt.Sprintf("%s %s", m.what(), m.format(value, math.NaN()))
 	}
 	return f
 }
 
 func (m Metric) value(s *measure.Snapshot) float64 {
 	if m.Kind == Duration {
-		return milliseconds(s.Response.Quantile(durationQuantile))
+		return milliseconds(s.Response.Quantile(m.quantile()))
 	}
 	// One division at the end, so that 99 of 100 is exactly 99.
-	return 100 * float64(s.Requests()-s.Failures()) / float64(s.Requests())
+	return 100 * float64(s.Requests()-s.Failures) / float64(s.Requests())
+}
+
+func (m Metric) quantile() float64 {
+	if m.Quantile == 0 {
+		return defaultQuantile
+	}
+	return m.Quantile
+}
+
+// what is the metric in sentences.
+func (m Metric) what() string {
+	if m.Kind == Duration && m.quantile() != defaultQuantile {
+		return fmt.Sprintf("%s p%g", m.Kind, 100*m.quantile())
+	}
+	return m.Kind.String()
 }
 
 func (m Metric) sentence(value float64, relation string, limit float64) string {
-	return fmt.Sprintf("%s %s %s %s", m.Kind, m.format(value, limit), relation, m.format(limit, value))
+	return fmt.Sprintf("%s %s %s %s", m.what(), m.format(value, limit), relation, m.format(limit, value))
 }
 
 // format writes a value as short as can be without making it look like other.

@@ -20,7 +20,7 @@ func sample(good, bad int, d time.Duration) *measure.Snapshot {
 		if i >= good {
 			outcome = measure.Status(500)
 		}
-		s.Add(measure.Result{Intended: epoch, Sent: epoch, Done: epoch.Add(d), Outcome: outcome})
+		s.Add(measure.Result{Intended: epoch, Sent: epoch, Done: epoch.Add(d), Outcome: outcome, OK: !outcome.Failed()})
 	}
 	return s
 }
@@ -55,6 +55,7 @@ func TestVerdicts(t *testing.T) {
 		{"no thresholds", Judge{Metrics: []Metric{{Kind: SuccessRate}}}, sample(1, 1, 0), Pass, "success rate 50%"},
 		{"just below everything", Judge{Metrics: []Metric{successRate(100)}}, sample(99999, 1, 0), Fail, "success rate 99.999% < 100%"},
 		{"below by less than is shown", guide, sample(98996, 1004, 0), Fail, "success rate 98.996% < 99%"},
+		{"another quantile", Judge{Metrics: []Metric{{Kind: Duration, Max: new(500.0), Quantile: 0.5}}}, sample(10, 0, time.Second), Fail, "request duration p50 1s > 500ms"},
 		{"too good", Judge{Metrics: []Metric{{Kind: SuccessRate, Max: new(50.0)}}}, sample(3, 1, 0), Fail, "success rate 75% > 50%"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -111,5 +112,16 @@ func TestSummary(t *testing.T) {
 	}
 	if got := Summarize(new(measure.Snapshot)); got != (Summary{}) {
 		t.Errorf("summary of nothing %+v", got)
+	}
+}
+
+func TestQuantilesAreTheMetrics(t *testing.T) {
+	s := sample(90, 0, 10*time.Millisecond)
+	s.Merge(sample(10, 0, time.Second))
+	for q, want := range map[float64]Result{0.5: Pass, 0.9: Pass, 0.95: Fail, 0: Fail} {
+		judge := Judge{Metrics: []Metric{{Kind: Duration, Max: new(100.0), Quantile: q}}}
+		if got := judge.Verdict(s).Result; got != want {
+			t.Errorf("quantile %g of nine fast requests for each slow one: %v, want %v", q, got, want)
+		}
 	}
 }

@@ -48,30 +48,33 @@ func (c *client) close() {
 	}
 }
 
-// send sends one request, reads the response to its end and says how it went.
-// Redirects are not followed: the redirect is the answer.
-func (c *client) send(ctx context.Context, r *Request) measure.Outcome {
+// send sends one request, reads the response to its end and says how it went,
+// and whether that is as expected. Redirects are not followed: the redirect is
+// the answer.
+func (c *client) send(ctx context.Context, r *Request) (outcome measure.Outcome, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, c.plan.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, r.Method, c.base.Scheme+"://"+c.base.Host+r.Path, strings.NewReader(r.Body))
 	if err != nil {
-		return measure.Protocol
+		return measure.Protocol, false
 	}
 	req.Host = c.host
 	req.Header.Set("User-Agent", userAgent)
 	maps.Copy(req.Header, r.Header)
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return classify(err)
+		return classify(err), false
 	}
 	defer func() { _ = resp.Body.Close() }() // read to its end below
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		if o := classify(err); o == measure.Timeout {
-			return o
+	body, err := r.Expect.read(resp.Body)
+	if err != nil {
+		if isTimeout(err) {
+			return measure.Timeout, false
 		}
-		return measure.Truncated
+		return measure.Truncated, false
 	}
-	return measure.Status(resp.StatusCode)
+	outcome = measure.Status(resp.StatusCode)
+	return outcome, r.Expect.good(outcome, body)
 }
 
 // classify names the kind of error that kept a response from beginning.

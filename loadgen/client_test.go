@@ -59,7 +59,8 @@ func sendOnce(t *testing.T, rawURL string, plan Plan) measure.Outcome {
 	}
 	c := newClient(plan, base, Target{})
 	defer c.close()
-	return c.send(t.Context(), &plan.Requests[0])
+	outcome, _ := c.send(t.Context(), &plan.Requests[0])
+	return outcome
 }
 
 func TestEveryWayToFailHasItsName(t *testing.T) {
@@ -140,8 +141,8 @@ func TestRequestArrivesAsPlanned(t *testing.T) {
 	plan := Plan{Requests: []Request{{Method: "POST", Path: "/a/b?c=d", Header: http.Header{"X-Test": {"1"}}, Body: "hello"}}}.withDefaults()
 	c := newClient(plan, target, Target{Host: "canary-podinfo.test"})
 	defer c.close()
-	if o := c.send(t.Context(), &plan.Requests[0]); o != measure.Status(200) {
-		t.Fatalf("outcome %v", o)
+	if o, ok := c.send(t.Context(), &plan.Requests[0]); o != measure.Status(200) || !ok {
+		t.Fatalf("outcome %v, ok %v", o, ok)
 	}
 	r := <-got
 	if r.Method != "POST" || r.RequestURI != "/a/b?c=d" || r.Host != "canary-podinfo.test" || r.Header.Get("X-Test") != "1" || r.UserAgent() != "serin" {

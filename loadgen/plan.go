@@ -46,6 +46,9 @@ type Request struct {
 	Header http.Header
 	Body   string
 	Weight int // share among the plan's requests; default 1
+	// Expect says which answers are good. Default: whatever is not a failure
+	// to measure.Outcome.Failed.
+	Expect Expectation
 }
 
 const (
@@ -96,6 +99,9 @@ func (p Plan) Validate() error {
 		}
 		if r.Weight < 0 {
 			errs = append(errs, fmt.Errorf("requests[%d].weight must not be negative, not %d", i, r.Weight))
+		}
+		if err := r.Expect.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("requests[%d].expect: %w", i, err))
 		}
 		if _, err := http.NewRequest(r.Method, "http://host"+orDefault(r.Path, "/"), nil); err != nil {
 			errs = append(errs, fmt.Errorf("requests[%d]: %w", i, err))

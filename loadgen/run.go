@@ -103,7 +103,7 @@ func (r *run) work(ctx context.Context, start time.Time) {
 			return
 		}
 		result := measure.Result{Intended: intended, Sent: time.Now()}
-		result.Outcome = r.client.send(ctx, r.cycle.at(n))
+		result.Outcome, result.OK = r.client.send(ctx, r.cycle.at(n))
 		result.Done = time.Now()
 		if ctx.Err() != nil {
 			return

@@ -56,8 +56,8 @@ func TestStallsAreChargedToTheIntendedStart(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := rec.Take()
-				if got.Requests() != 100 || got.Failures() != 0 {
-					t.Fatalf("%d requests, %d failures; want 100 and 0", got.Requests(), got.Failures())
+				if got.Requests() != 100 || got.Failures != 0 {
+					t.Fatalf("%d requests, %d failures; want 100 and 0", got.Requests(), got.Failures)
 				}
 				for n := range 100 {
 					want := time.Duration(n+1) * 10 * time.Millisecond
@@ -163,12 +163,12 @@ func TestRunEndsWithItsContextAndDropsWhatItCutOff(t *testing.T) {
 }
 
 func TestPlansThatMakeNoSenseAreRefused(t *testing.T) {
-	plan := Plan{Duration: -1, Connections: -1, Requests: []Request{{Path: "x"}, {Method: "B D"}, {Weight: -1}}}
+	plan := Plan{Duration: -1, Connections: -1, Requests: []Request{{Path: "x"}, {Method: "B D"}, {Weight: -1}, {Expect: Expectation{Status: []StatusRange{{300, 200}}}}}}
 	err := Run(t.Context(), plan)
 	if err == nil {
 		t.Fatal("plan was accepted")
 	}
-	for _, want := range []string{"no schedule", "duration", "connections", "requests[0].path", "requests[1]", "requests[2].weight"} {
+	for _, want := range []string{"no schedule", "duration", "connections", "requests[0].path", "requests[1]", "requests[2].weight", "requests[3].expect"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not mention %q", err, want)
 		}

@@ -7,7 +7,7 @@
 // Snapshots of consecutive intervals, or of several targets, add up:
 //
 //	rec := measure.NewRecorder()
-//	rec.Record(measure.Result{Intended: t0, Sent: t0, Done: t1, Outcome: measure.Status(200)})
+//	rec.Record(measure.Result{Intended: t0, Sent: t0, Done: t1, Outcome: measure.Status(200), OK: true})
 //	window := rec.Take()
 //	window.Merge(rec.Take())
 //	p99 := window.Response.Quantile(0.99)

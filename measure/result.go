@@ -17,6 +17,9 @@ type Result struct {
 	Done time.Time
 
 	Outcome Outcome
+	// OK says that the outcome was as expected; the sender decides. See
+	// Outcome.Failed for what counts where nothing else is expected.
+	OK bool
 }
 
 // ResponseTime counts from the intended start: what a user would have waited
@@ -64,8 +67,8 @@ func Status(code int) Outcome { return Outcome(code) }
 // Code returns the status code, or 0 for a transport error.
 func (o Outcome) Code() int { return max(int(o), 0) }
 
-// Failed reports whether the outcome counts against the success rate: a 5xx
-// status or a transport error.
+// Failed reports whether the outcome is a failure where nothing else is
+// expected: a 5xx status or a transport error.
 func (o Outcome) Failed() bool { return o <= 0 || o >= 500 }
 
 // String returns the status code in digits, or the kind of error.

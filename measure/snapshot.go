@@ -11,6 +11,8 @@ type Snapshot struct {
 	// Outcomes counts results by outcome. Its size is bounded by the number
 	// of different status codes and kinds of error.
 	Outcomes map[Outcome]int64
+	// Failures is the number of results that were not OK.
+	Failures int64
 }
 
 // Add records one result.
@@ -22,6 +24,9 @@ func (s *Snapshot) Add(r Result) {
 		s.Outcomes = make(map[Outcome]int64)
 	}
 	s.Outcomes[r.Outcome]++
+	if !r.OK {
+		s.Failures++
+	}
 }
 
 // Merge adds other to s. The order of merges does not matter.
@@ -29,6 +34,7 @@ func (s *Snapshot) Merge(other *Snapshot) {
 	s.Response.Merge(&other.Response)
 	s.Service.Merge(&other.Service)
 	s.Lag.Merge(&other.Lag)
+	s.Failures += other.Failures
 	if s.Outcomes == nil {
 		s.Outcomes = maps.Clone(other.Outcomes)
 		return
@@ -41,23 +47,12 @@ func (s *Snapshot) Merge(other *Snapshot) {
 // Requests is the number of results.
 func (s *Snapshot) Requests() int64 { return s.Response.Count() }
 
-// Failures is the number of results whose outcome failed.
-func (s *Snapshot) Failures() int64 {
-	var n int64
-	for o, count := range s.Outcomes {
-		if o.Failed() {
-			n += count
-		}
-	}
-	return n
-}
-
-// SuccessRate is the fraction of results that did not fail, in [0,1]. ok is
+// SuccessRate is the fraction of results that were OK, in [0,1]. ok is
 // false when there are no results and so no rate.
 func (s *Snapshot) SuccessRate() (rate float64, ok bool) {
 	n := s.Requests()
 	if n == 0 {
 		return 0, false
 	}
-	return float64(n-s.Failures()) / float64(n), true
+	return float64(n-s.Failures) / float64(n), true
 }

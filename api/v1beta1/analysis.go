@@ -79,6 +79,23 @@ type Analysis struct {
 	// +optional
 	Load *Load `json:"load,omitempty"`
 
+	// Judge says how the measurements are judged. Without it, as Flagger does.
+	//
+	// +optional
+	Judge *Judge `json:"judge,omitempty"`
+
+	// Watch goes on measuring after a promotion and puts the previous revision
+	// back when a check fails. Not supported yet.
+	//
+	// +optional
+	Watch *Watch `json:"watch,omitempty"`
+
+	// RollbackWindow promotes a Service that is set back to a template promoted
+	// within this time after a short check. Not supported yet.
+	//
+	// +optional
+	RollbackWindow Duration `json:"rollbackWindow,omitempty"`
+
 	// Metrics are the checks. A check fails when one of them does.
 	//
 	// +optional
@@ -164,6 +181,27 @@ type Metric struct {
 	// +optional
 	ThresholdRange *ThresholdRange `json:"thresholdRange,omitempty"`
 
+	// Quantile of request-duration, above 0 and below 1. Default 0.99.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1
+	// +kubebuilder:validation:ExclusiveMinimum=true
+	// +kubebuilder:validation:ExclusiveMaximum=true
+	Quantile *float64 `json:"quantile,omitempty"`
+
+	// Baseline compares the canary revision with the primary one. Not supported
+	// yet.
+	//
+	// +optional
+	Baseline *Baseline `json:"baseline,omitempty"`
+
+	// IncludeColdStart judges the first requests after scale from zero too.
+	// This version always does.
+	//
+	// +optional
+	IncludeColdStart bool `json:"includeColdStart,omitempty"`
+
 	// Query is a Prometheus query.
 	//
 	// +optional
@@ -186,6 +224,53 @@ type ThresholdRange struct {
 	Min *float64 `json:"min,omitempty"`
 	// +optional
 	Max *float64 `json:"max,omitempty"`
+}
+
+// Baseline is the accepted difference between the canary revision and the
+// primary one.
+type Baseline struct {
+	// MaxIncrease and MaxDecrease are fractions in percent, 10%.
+	//
+	// +optional
+	MaxIncrease string `json:"maxIncrease,omitempty"`
+	// +optional
+	MaxDecrease string `json:"maxDecrease,omitempty"`
+	// MaxDelta is in the metric's unit.
+	//
+	// +optional
+	MaxDelta *float64 `json:"maxDelta,omitempty"`
+}
+
+// Judge says how measurements are judged.
+type Judge struct {
+	// Mode is classic (the default, Flagger's rule) or sequential, which is not
+	// supported yet.
+	//
+	// +optional
+	// +kubebuilder:validation:Enum="";classic;sequential
+	Mode string `json:"mode,omitempty"`
+	// ErrorRate bounds the probability that a good revision is rolled back.
+	//
+	// +optional
+	ErrorRate *float64 `json:"errorRate,omitempty"`
+	// Power is the probability with which a regression is to be caught.
+	//
+	// +optional
+	Power *float64 `json:"power,omitempty"`
+	// MinSamples is the number of requests below which nothing is said.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MinSamples *int32 `json:"minSamples,omitempty"`
+	// MaxDuration bounds a check.
+	//
+	// +optional
+	MaxDuration Duration `json:"maxDuration,omitempty"`
+}
+
+// Watch is the time after a promotion in which it can be undone.
+type Watch struct {
+	Duration Duration `json:"duration"`
 }
 
 // ObjectRef names another object; the namespace defaults to the Canary's.

@@ -34,6 +34,9 @@ func (a *Analysis) ThresholdOrDefault() int32 { return max(a.Threshold, 1) }
 
 // MinSamplesOrDefault is the least number of requests for a verdict.
 func (a *Analysis) MinSamplesOrDefault() int64 {
+	if a.Judge != nil && a.Judge.MinSamples != nil {
+		return int64(*a.Judge.MinSamples)
+	}
 	return int64(orDefault(a.MinSamples, DefaultMinSamples))
 }
 

@@ -4,7 +4,9 @@
 // The schema is a superset of Flagger's, so that an existing Canary file for
 // Knative applies unchanged. Fields that mean nothing on Knative are accepted,
 // kept and ignored; [Canary.Ignored] names them. Serin's own additions are
-// spec.analysis.load, spec.analysis.minSamples and status.analysis.
+// load, judge, minSamples, watch and rollbackWindow in spec.analysis, quantile,
+// baseline and includeColdStart of a metric, and status.analysis. Those that
+// this version cannot do are refused by [Canary.Validate].
 //
 // The types hold durations as strings, as they were written. A file that
 // passed a looser schema than ours (Flagger's pattern accepts "1mm") must not

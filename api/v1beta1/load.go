@@ -10,10 +10,10 @@ type Load struct {
 	// +kubebuilder:validation:Maximum=100000
 	Rate int32 `json:"rate,omitempty"`
 
-	// Protocol is http1, the only one of this version and the default.
+	// Protocol is http1 (the default), h2c or grpc. This version speaks http1.
 	//
 	// +optional
-	// +kubebuilder:validation:Enum="";http1
+	// +kubebuilder:validation:Enum="";http1;h2c;grpc
 	Protocol string `json:"protocol,omitempty"`
 
 	// Timeout of one request, from its actual start. Default 5s.
@@ -68,4 +68,30 @@ type Request struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	Weight int32 `json:"weight,omitempty"`
+
+	// Expect says which answers are good. Default: those with a status below
+	// 500.
+	//
+	// +optional
+	Expect *Expect `json:"expect,omitempty"`
 }
+
+// Expect says which answers are good.
+type Expect struct {
+	// Status holds codes, 204, and ranges, 200-399.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=20
+	Status []StatusRange `json:"status,omitempty"`
+
+	// BodyContains is a text that is in the first MiB of a good body.
+	//
+	// +optional
+	BodyContains string `json:"bodyContains,omitempty"`
+}
+
+// StatusRange is a status code or a range of them, ends included.
+//
+// +kubebuilder:validation:MaxLength=7
+// +kubebuilder:validation:XValidation:rule="self.matches('^[1-5][0-9][0-9](-[1-5][0-9][0-9])?$')",message="must be a status code such as 204 or a range such as 200-399"
+type StatusRange string

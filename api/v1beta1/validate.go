@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,10 +54,29 @@ func (c *Canary) Validate() error {
 	if len(a.Match) > 0 {
 		bad("spec.analysis.match", "is not supported yet: A/B rollouts are refused")
 	}
+	errs = append(errs, validateAdditions(a)...)
 	errs = append(errs, validateDurations(a)...)
 	errs = append(errs, validateMetrics(a.Metrics)...)
 	errs = append(errs, validateWebhooks(a.Webhooks)...)
 	return errors.Join(errs...)
+}
+
+// validateAdditions refuses those of Serin's own fields that are not supported
+// yet.
+func validateAdditions(a *Analysis) []error {
+	var errs []error
+	for path, given := range map[string]bool{
+		"spec.analysis.judge.mode sequential": a.Judge != nil && a.Judge.Mode == "sequential",
+		"spec.analysis.watch":                 a.Watch != nil,
+		"spec.analysis.rollbackWindow":        a.RollbackWindow != "",
+		"spec.analysis.load.protocol":         a.Load != nil && a.Load.Protocol != "" && a.Load.Protocol != "http1",
+	} {
+		if given {
+			errs = append(errs, fmt.Errorf("%s is not supported yet", path))
+		}
+	}
+	slices.SortFunc(errs, func(x, y error) int { return strings.Compare(x.Error(), y.Error()) })
+	return errs
 }
 
 func validateDurations(a *Analysis) []error {
@@ -88,6 +108,12 @@ func validateMetrics(metrics []Metric) []error {
 				path, m.Name, MetricSuccessRate, MetricDuration))
 		case m.Name != MetricSuccessRate && m.Name != MetricDuration:
 			errs = append(errs, fmt.Errorf("%s.name must be %s or %s, not %q", path, MetricSuccessRate, MetricDuration, m.Name))
+		}
+		if m.Baseline != nil {
+			errs = append(errs, fmt.Errorf("%s.baseline is not supported yet", path))
+		}
+		if q := m.Quantile; q != nil && (*q <= 0 || *q >= 1) {
+			errs = append(errs, fmt.Errorf("%s.quantile must be above 0 and below 1, not %g", path, *q))
 		}
 		if r := m.ThresholdRange; r != nil && r.Min != nil && r.Max != nil && *r.Min > *r.Max {
 			errs = append(errs, fmt.Errorf("%s.thresholdRange.min %g must not be above max %g", path, *r.Min, *r.Max))

@@ -54,7 +54,7 @@ func LoadFor(canary *v1beta1.Canary) (Load, error) {
 	}
 	var err error
 	if a.Load != nil {
-		load.take(a.Load)
+		err = load.take(a.Load)
 	} else if command := heyCommand(a.Webhooks); command != "" {
 		err = load.takeHey(command)
 	}
@@ -77,7 +77,7 @@ func heyCommand(hooks []v1beta1.Webhook) string {
 	return ""
 }
 
-func (l *Load) take(from *v1beta1.Load) {
+func (l *Load) take(from *v1beta1.Load) error {
 	if from.Rate > 0 {
 		l.Rate = float64(from.Rate)
 	}
@@ -87,7 +87,7 @@ func (l *Load) take(from *v1beta1.Load) {
 	l.Timeout = from.Timeout.OrDefault(l.Timeout)
 	l.Warmup = from.Warmup.OrDefault(l.Warmup)
 	if len(from.Requests) == 0 {
-		return
+		return nil
 	}
 	l.Requests = make([]loadgen.Request, len(from.Requests))
 	for i, r := range from.Requests {
@@ -102,7 +102,27 @@ func (l *Load) take(from *v1beta1.Load) {
 		if r.Path == "" {
 			l.Requests[i].Path = "/"
 		}
+		var err error
+		if l.Requests[i].Expect, err = expectation(r.Expect); err != nil {
+			return fmt.Errorf("load.requests[%d].expect: %w", i, err)
+		}
 	}
+	return nil
+}
+
+func expectation(from *v1beta1.Expect) (loadgen.Expectation, error) {
+	if from == nil {
+		return loadgen.Expectation{}, nil
+	}
+	e := loadgen.Expectation{BodyContains: from.BodyContains}
+	for _, text := range from.Status {
+		r, err := loadgen.ParseStatusRange(string(text))
+		if err != nil {
+			return loadgen.Expectation{}, err
+		}
+		e.Status = append(e.Status, r)
+	}
+	return e, nil
 }
 
 func (l *Load) takeHey(command string) error {
@@ -133,6 +153,9 @@ func JudgeFor(canary *v1beta1.Canary) analysis.Judge {
 			metric.Kind, metric.Min = analysis.SuccessRate, m.Threshold
 		case v1beta1.MetricDuration:
 			metric.Kind, metric.Max = analysis.Duration, m.Threshold
+			if m.Quantile != nil {
+				metric.Quantile = *m.Quantile
+			}
 		default:
 			continue
 		}

@@ -52,13 +52,15 @@ func TestWhereTheLoadComesFrom(t *testing.T) {
 func TestLoadIsTakenWhole(t *testing.T) {
 	got, err := LoadFor(canaryWith(v1beta1.Analysis{Load: &v1beta1.Load{
 		Rate: 50, Timeout: "2s", Connections: 8, Warmup: "0s",
-		Requests: []v1beta1.Request{{Method: "POST", Path: "/p?q", Headers: map[string]string{"x-test": "1"}, Body: "b", Weight: 3}},
+		Requests: []v1beta1.Request{{Method: "POST", Path: "/p?q", Headers: map[string]string{"x-test": "1"}, Body: "b", Weight: 3, Expect: &v1beta1.Expect{Status: []v1beta1.StatusRange{"200-299", "404"}, BodyContains: "ok"}}},
 	}}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Load{Rate: 50, Timeout: 2 * time.Second, Connections: 8, Requests: []loadgen.Request{
-		{Method: "POST", Path: "/p?q", Header: http.Header{"X-Test": {"1"}}, Body: "b", Weight: 3},
+		{Method: "POST", Path: "/p?q", Header: http.Header{"X-Test": {"1"}}, Body: "b", Weight: 3, Expect: loadgen.Expectation{
+			Status: []loadgen.StatusRange{{First: 200, Last: 299}, {First: 404, Last: 404}}, BodyContains: "ok",
+		}},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("load (-want +got):\n%s", diff)
@@ -73,6 +75,7 @@ func TestLoadThatCannotBeSentIsRefused(t *testing.T) {
 		{v1beta1.Analysis{Webhooks: []v1beta1.Webhook{hook("hey http://podinfo.test; true")}}, "exactly one URL"},
 		{v1beta1.Analysis{Webhooks: []v1beta1.Webhook{hook("hey -m 'B D' http://podinfo.test")}}, "invalid method"},
 		{v1beta1.Analysis{Load: &v1beta1.Load{Requests: []v1beta1.Request{{Path: "no-slash"}}}}, "must start with /"},
+		{v1beta1.Analysis{Load: &v1beta1.Load{Requests: []v1beta1.Request{{Expect: &v1beta1.Expect{Status: []v1beta1.StatusRange{"2xx"}}}}}}, "load.requests[0].expect"},
 	} {
 		if _, err := LoadFor(canaryWith(tc.analysis)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("error %v, want one with %q", err, tc.want)
@@ -83,12 +86,12 @@ func TestLoadThatCannotBeSentIsRefused(t *testing.T) {
 func TestJudgeTakesBothFormsOfThreshold(t *testing.T) {
 	got := JudgeFor(canaryWith(v1beta1.Analysis{Metrics: []v1beta1.Metric{
 		{Name: "request-success-rate", ThresholdRange: &v1beta1.ThresholdRange{Min: new(99.0)}},
-		{Name: "request-duration", Threshold: new(500.0)},
+		{Name: "request-duration", Threshold: new(500.0), Quantile: new(0.5)},
 		{Name: "request-success-rate", Threshold: new(95.0)},
 	}}))
 	want := analysis.Judge{MinSamples: 20, Metrics: []analysis.Metric{
 		{Name: "request-success-rate", Kind: analysis.SuccessRate, Min: new(99.0)},
-		{Name: "request-duration", Kind: analysis.Duration, Max: new(500.0)},
+		{Name: "request-duration", Kind: analysis.Duration, Max: new(500.0), Quantile: 0.5},
 		{Name: "request-success-rate", Kind: analysis.SuccessRate, Min: new(95.0)},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
