@@ -45,11 +45,13 @@ func (w *workload) requests(host string) int {
 	return w.hosts[host]
 }
 
+// guideSpec sends requests at every tenth of a second and ends its checks in
+// between, so that the order of timers that are due at once does not matter.
 func guideSpec(canary string) Spec {
 	return Spec{
 		Primary:  Target{Revision: "rev-1", Host: "primary-podinfo.test"},
 		Canary:   Target{Revision: canary, Host: "canary-podinfo.test"},
-		Load:     Load{Rate: 10, Requests: []loadgen.Request{{Method: "GET", Path: "/"}}, Warmup: time.Second, Timeout: time.Second, Connections: 4},
+		Load:     Load{Rate: 10, Requests: []loadgen.Request{{Method: "GET", Path: "/"}}, Warmup: 950 * time.Millisecond, Timeout: time.Second, Connections: 4},
 		Judge:    analysis.Judge{Metrics: []analysis.Metric{{Name: "request-success-rate", Min: new(99.0)}}, MinSamples: 20},
 		Interval: 5 * time.Second,
 	}
@@ -95,19 +97,18 @@ func TestCheckIsJudgedAfterOneInterval(t *testing.T) {
 	running(t, func(t *testing.T, s *Sessions, w *workload, notified <-chan time.Time) {
 		begin := time.Now()
 		measureCheck(t, s, guideSpec("rev-2"), 1)
-		if took := (<-notified).Sub(begin); took != 6*time.Second {
-			t.Errorf("verdict after %v, want warm-up and interval, 6s", took)
+		if took := (<-notified).Sub(begin); took != 5950*time.Millisecond {
+			t.Errorf("verdict after %v, want warm-up and interval, 5.95s", took)
 		}
 		v := s.Verdict(podinfo)
 		if v == nil || v.Result != analysis.Pass || v.Check != 1 || v.Canary != "rev-2" {
 			t.Fatalf("verdict %+v", v)
 		}
-		// 10 a second for 5 s; the request due at the very end may be in or out.
-		if v.Requests < 49 || v.Requests > 51 || v.Primary.Requests < 49 || v.Primary.Requests > 51 {
+		if v.Requests != 50 || v.Primary.Requests != 50 {
 			t.Errorf("judged %d requests, measured %d of the primary; want 50 without those of the warm-up", v.Requests, v.Primary.Requests)
 		}
-		if p, c := w.requests("primary-podinfo.test"), w.requests("canary-podinfo.test"); p != c || p < 60 {
-			t.Errorf("primary got %d requests, canary %d", p, c)
+		if p, c := w.requests("primary-podinfo.test"), w.requests("canary-podinfo.test"); p != 60 || c != 60 {
+			t.Errorf("primary got %d requests, canary %d; want 60 each", p, c)
 		}
 	})
 }
@@ -128,7 +129,7 @@ func TestEachCheckHasItsOwnRequests(t *testing.T) {
 		if v.Result != analysis.Pass || v.Check != 2 {
 			t.Errorf("verdict %+v, want pass: the failures belong to the check before", v)
 		}
-		if v.Candidate.Requests < 95 || v.Candidate.SuccessRate > 0.6 {
+		if v.Candidate.Requests != 100 || v.Candidate.SuccessRate != 0.5 {
 			t.Errorf("summary %+v, want both checks in it", v.Candidate)
 		}
 	})
@@ -144,7 +145,7 @@ func TestInconclusiveCheckGoesOn(t *testing.T) {
 			t.Fatalf("verdict %+v, want inconclusive", v)
 		}
 		<-notified
-		if v := s.Verdict(podinfo); v.Result != analysis.Pass || v.Requests < 95 {
+		if v := s.Verdict(podinfo); v.Result != analysis.Pass || v.Requests != 100 {
 			t.Errorf("verdict %+v, want pass over two intervals", v)
 		}
 	})
