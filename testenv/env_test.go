@@ -85,12 +85,19 @@ func stopLeavesNothing() error {
 	return goleak.Find()
 }
 
-func TestServiceServesThroughTheGateway(t *testing.T) {
-	t.Parallel()
-	ns := env.Namespace(t)
-	service := podinfo(ns)
+// served makes a namespace with a podinfo that is ready.
+func served(t *testing.T, flags ...string) (ns string, service *servingv1.Service) {
+	t.Helper()
+	ns = env.Namespace(t)
+	service = podinfo(ns, flags...)
 	create(t, service)
 	eventually(t, service, "ready", ready)
+	return ns, service
+}
+
+func TestServiceServesThroughTheGateway(t *testing.T) {
+	t.Parallel()
+	ns, service := served(t)
 	for _, host := range []string{"podinfo." + ns, "podinfo." + ns + ".svc.cluster.local", "podinfo." + ns + ".localhost", "podinfo." + ns + ".localhost:80"} {
 		if status, body := get(t, host, "/env"); status != 200 {
 			t.Errorf("%s answers %d %q", host, status, body)
@@ -106,10 +113,7 @@ func TestServiceServesThroughTheGateway(t *testing.T) {
 
 func TestTagsAndPinnedTraffic(t *testing.T) {
 	t.Parallel()
-	ns := env.Namespace(t)
-	service := podinfo(ns, "--ui-message=one")
-	create(t, service)
-	eventually(t, service, "ready", ready)
+	ns, service := served(t, "--ui-message=one")
 	change(t, service, func(s *servingv1.Service) {
 		s.Spec.Traffic = []servingv1.TrafficTarget{target("podinfo-00001", "primary", 100)}
 	})
@@ -152,10 +156,7 @@ func TestTagsAndPinnedTraffic(t *testing.T) {
 
 func TestRevisionWithoutRouteScalesDown(t *testing.T) {
 	t.Parallel()
-	ns := env.Namespace(t)
-	service := podinfo(ns)
-	create(t, service)
-	eventually(t, service, "ready", ready)
+	ns, service := served(t)
 	change(t, service, func(s *servingv1.Service) { s.Spec.Template.Spec.Containers[0].Image += "1" })
 	eventually(t, service, "second revision ready", func(s *servingv1.Service) bool {
 		return ready(s) && s.Status.LatestReadyRevisionName == "podinfo-00002"
@@ -174,10 +175,7 @@ func TestRevisionWithoutRouteScalesDown(t *testing.T) {
 
 func TestKilledProcessIsAnOutageAndComesBack(t *testing.T) {
 	t.Parallel()
-	ns := env.Namespace(t)
-	service := podinfo(ns)
-	create(t, service)
-	eventually(t, service, "ready", ready)
+	ns, _ := served(t)
 	env.Node.KillPods(ns, "podinfo-00001")
 	eventuallyGet(t, "podinfo."+ns, "/", 503, "podinfo-00001 has no ready process")
 	eventuallyGet(t, "podinfo."+ns, "/env", 200, "")
@@ -292,10 +290,7 @@ func TestKnativesValidationSpeaks(t *testing.T) {
 
 func TestDeletedServiceLeavesNothing(t *testing.T) {
 	t.Parallel()
-	ns := env.Namespace(t)
-	service := podinfo(ns)
-	create(t, service)
-	eventually(t, service, "ready", ready)
+	ns, service := served(t)
 	pids := env.Node.PIDs(ns, "podinfo-00001")
 	if err := env.Client.Delete(t.Context(), service); err != nil {
 		t.Fatal(err)
@@ -306,10 +301,7 @@ func TestDeletedServiceLeavesNothing(t *testing.T) {
 
 func TestDeletedNamespaceLeavesNothing(t *testing.T) {
 	t.Parallel()
-	ns := env.Namespace(t)
-	service := podinfo(ns)
-	create(t, service)
-	eventually(t, service, "ready", ready)
+	ns, _ := served(t)
 	pids := env.Node.PIDs(ns, "podinfo-00001")
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
 	if err := env.Client.Delete(t.Context(), namespace); err != nil {
