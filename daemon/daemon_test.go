@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"fmt"
 	"context"
 	"io"
 	"net/http"
@@ -315,13 +316,36 @@ func TestCanaryThatCannotBeHonouredIsHeld(t *testing.T) {
 	w.awaitPhase(v1beta1.PhaseInitialized)
 }
 
-func TestSecondCanaryForAServiceIsRefused(t *testing.T) {
+func TestSecondCanaryWaitsForTheFirstToBeDeleted(t *testing.T) {
 	w := initialized(t)
-	second := w.canary.DeepCopy()
+	first := w.canary
+	second := first.DeepCopy()
 	second.Name, second.ResourceVersion, second.Finalizers = "second", "", nil
 	second.Status = v1beta1.CanaryStatus{}
 	w.create(second)
-	w.awaitEvent(`service "podinfo" belongs to canary "podinfo" already`)
+	w.awaitEvent(fmt.Sprintf(`service "%s/podinfo" belongs to canary "podinfo" already`, w.namespace))
+	if err := env.Client.Delete(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	w.canary = second
+	w.awaitPhase(v1beta1.PhaseInitialized)
+}
+
+// A typing error can be corrected; a Service that has been pinned cannot be
+// left behind.
+func TestTargetIsKeptOnceItIsPinned(t *testing.T) {
+	w := newWorld(t)
+	w.daemon(daemon.Config{})
+	w.create(w.service)
+	w.canary.Spec.TargetRef.Name = "podinof"
+	w.create(w.canary)
+	w.awaitEvent("does not exist")
+	w.changeCanary(func(c *v1beta1.Canary) { c.Spec.TargetRef.Name = "podinfo" })
+	w.awaitPhase(v1beta1.PhaseInitialized)
+	w.canary.Spec.TargetRef.Name = "other"
+	if err := env.Client.Update(t.Context(), w.canary); err == nil || !strings.Contains(err.Error(), "delete this canary and create another") {
+		t.Errorf("moving to another Service gives %v", err)
+	}
 }
 
 func TestIgnoredFieldsAreNamed(t *testing.T) {

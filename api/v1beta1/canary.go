@@ -5,9 +5,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Canary says how new revisions of one Knative Service are rolled out.
+// Canary says how new revisions of one Knative Service are rolled out. Its
+// target can be corrected until it is pinned; afterwards a pinned Service would
+// be left behind.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:validation:XValidation:rule="self.spec.targetRef == oldSelf.spec.targetRef || !has(oldSelf.status) || !has(oldSelf.status.lastPromotedSpec) || oldSelf.status.lastPromotedSpec == ''",message="spec.targetRef cannot be changed any more: delete this canary and create another"
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=canaries,singular=canary,categories=all
 // +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.phase"

@@ -85,18 +85,15 @@ func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	problem, err := r.problem(ctx, canary)
+	owner, err := r.owner(ctx, canary)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	load, err := session.LoadFor(canary)
-	if err != nil && problem == "" {
-		problem = err.Error()
-	}
+	load, problem := understand(canary)
 	decision := rollout.Decide(rollout.Input{
 		Now: time.Now(), Up: r.up,
 		Canary: canary, Problem: problem, Load: describe(load, problem),
-		Service: observed,
+		Service: observed, Owner: owner,
 		Verdict: r.Sessions.Verdict(key),
 	})
 	if err := r.carryOut(ctx, canary, service, decision, load); err != nil {
@@ -131,30 +128,43 @@ func (r *Reconciler) observe(ctx context.Context, canary *v1beta1.Canary) (*serv
 	return service, knative.Observe(service, revisions.Items), nil
 }
 
-// problem says why the Canary cannot be rolled out as it is written.
-func (r *Reconciler) problem(ctx context.Context, canary *v1beta1.Canary) (string, error) {
-	if invalid := canary.Validate(); invalid != nil {
-		return invalid.Error(), nil //nolint:nilerr // the user's mistake is the answer
+// understand returns the load that the Canary asks for, or says why it cannot
+// be rolled out as it is written.
+func understand(canary *v1beta1.Canary) (load session.Load, problem string) {
+	if err := canary.Validate(); err != nil {
+		return session.Load{}, err.Error()
 	}
-	var canaries v1beta1.CanaryList
-	err := r.Client.List(ctx, &canaries, client.InNamespace(canary.Namespace), client.MatchingFields{targetIndex: canary.Spec.TargetRef.Name})
+	load, err := session.LoadFor(canary)
 	if err != nil {
-		return "", fmt.Errorf("list the canaries of service %s/%s: %w", canary.Namespace, canary.Spec.TargetRef.Name, err)
+		return session.Load{}, err.Error()
 	}
-	for i := range canaries.Items {
-		if other := &canaries.Items[i]; precedes(other, canary) {
-			return fmt.Sprintf("service %q belongs to canary %q already: delete one of them", canary.Spec.TargetRef.Name, other.Name), nil
+	return load, ""
+}
+
+// owner names the other Canary that the Service belongs to, or nobody.
+func (r *Reconciler) owner(ctx context.Context, canary *v1beta1.Canary) (string, error) {
+	canaries, err := r.canariesOf(ctx, canary.Namespace, canary.Spec.TargetRef.Name)
+	if err != nil {
+		return "", err
+	}
+	for i := range canaries {
+		if precedes(&canaries[i], canary) {
+			return canaries[i].Name, nil
 		}
 	}
 	return "", nil
 }
 
-// precedes orders the Canaries of one Service: the older one has it.
+// precedes orders the Canaries of one Service: it belongs to the one that has
+// pinned it, else to the oldest.
 func precedes(a, b *v1beta1.Canary) bool {
-	if a.Name == b.Name {
+	aPinned, bPinned := a.Status.LastPromotedSpec != "", b.Status.LastPromotedSpec != ""
+	switch {
+	case a.Name == b.Name:
 		return false
-	}
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+	case aPinned != bPinned:
+		return aPinned
+	case a.CreationTimestamp.Equal(&b.CreationTimestamp):
 		return a.Name < b.Name
 	}
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)

@@ -8,10 +8,12 @@ import (
 	"knative.dev/serving/pkg/apis/serving"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -51,30 +53,41 @@ func (r *Reconciler) Setup(ctx context.Context, manager ctrl.Manager, verdicts V
 	return ctrl.NewControllerManagedBy(manager).
 		Named("canary").
 		For(&v1beta1.Canary{}).
-		Watches(&servingv1.Service{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
-			return r.canariesOf(ctx, o.GetNamespace(), o.GetName())
-		})).
-		Watches(&servingv1.Revision{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
-			return r.canariesOf(ctx, o.GetNamespace(), o.GetLabels()[serving.ServiceLabelKey])
-		})).
+		// A Canary that gives its Service up makes room for another one.
+		Watches(&v1beta1.Canary{}, r.wake(func(o client.Object) string { return o.(*v1beta1.Canary).Spec.TargetRef.Name }),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&servingv1.Service{}, r.wake(client.Object.GetName)).
+		Watches(&servingv1.Revision{}, r.wake(func(o client.Object) string { return o.GetLabels()[serving.ServiceLabelKey] })).
 		WatchesRawSource(source.TypedChannel(verdicts, woken)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, SkipNameValidation: &skipNameValidation}).
 		Complete(r)
 }
 
+// wake calls for the Canaries of the Service that an object is about.
+func (r *Reconciler) wake(service func(client.Object) string) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+		name := service(o)
+		if name == "" {
+			return nil
+		}
+		canaries, err := r.canariesOf(ctx, o.GetNamespace(), name)
+		if err != nil {
+			r.Log.ErrorContext(ctx, "cannot tell whom a change concerns", "error", err)
+			return nil
+		}
+		requests := make([]reconcile.Request, len(canaries))
+		for i := range canaries {
+			requests[i].NamespacedName = client.ObjectKeyFromObject(&canaries[i])
+		}
+		return requests
+	})
+}
+
 // canariesOf finds the Canaries of a Service.
-func (r *Reconciler) canariesOf(ctx context.Context, namespace, service string) []reconcile.Request {
-	if service == "" {
-		return nil
-	}
+func (r *Reconciler) canariesOf(ctx context.Context, namespace, service string) ([]v1beta1.Canary, error) {
 	var canaries v1beta1.CanaryList
 	if err := r.Client.List(ctx, &canaries, client.InNamespace(namespace), client.MatchingFields{targetIndex: service}); err != nil {
-		r.Log.ErrorContext(ctx, "cannot look up the canaries of a service", "service", namespace+"/"+service, "error", err)
-		return nil
+		return nil, fmt.Errorf("list the canaries of service %s/%s: %w", namespace, service, err)
 	}
-	requests := make([]reconcile.Request, len(canaries.Items))
-	for i := range canaries.Items {
-		requests[i].NamespacedName = client.ObjectKeyFromObject(&canaries.Items[i])
-	}
-	return requests
+	return canaries.Items, nil
 }

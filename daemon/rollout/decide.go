@@ -35,6 +35,8 @@ func (d *decider) decide() {
 		d.terminate()
 	case d.Service == nil:
 		d.serviceMissing()
+	case d.Owner != "":
+		d.serviceTaken()
 	case d.spec.Suspend:
 		d.suspend()
 	default:
@@ -107,20 +109,28 @@ func (d *decider) serviceName() string {
 	return d.Canary.Namespace + "/" + d.spec.TargetRef.Name
 }
 
-// want asks for all live traffic to go to the primary revision.
+// want asks for a division of the live traffic.
 func (d *decider) want(t Traffic) { d.Traffic = &t }
 
-// serviceMissing starts over: a Service that is made again under the same
-// name has other revisions.
 func (d *decider) serviceMissing() {
+	d.startOver(fmt.Sprintf("service %q does not exist: create it or correct spec.targetRef.name", d.serviceName()))
+	if d.Problem != "" {
+		d.problem += "; " + d.Problem
+	}
+}
+
+func (d *decider) serviceTaken() {
+	d.startOver(fmt.Sprintf("service %q belongs to canary %q already: delete one of them", d.serviceName(), d.Owner))
+}
+
+// startOver forgets the revisions: a Service that is made again under the same
+// name, or left by another Canary, has others.
+func (d *decider) startOver(problem string) {
 	d.Status.Phase = v1beta1.PhaseInitializing
 	d.Status.LastAppliedSpec, d.Status.LastPromotedSpec = "", ""
 	d.Status.CanaryWeight, d.Status.FailedChecks, d.Status.Iterations = 0, 0, 0
 	d.Status.Analysis = nil
-	d.problem = fmt.Sprintf("service %q does not exist: create it or correct spec.targetRef.name", d.serviceName())
-	if d.Problem != "" {
-		d.problem += "; " + d.Problem
-	}
+	d.problem = problem
 }
 
 // initialize pins the primary revision by name.
@@ -231,7 +241,7 @@ func (d *decider) resume() {
 
 // terminate leaves the Service with a ready revision and lets the Canary go.
 func (d *decider) terminate() {
-	if d.Service == nil || d.Status.LastPromotedSpec == "" || !d.Service.exists(d.Status.LastPromotedSpec) {
+	if d.Service == nil || d.Owner != "" || d.Status.LastPromotedSpec == "" || !d.Service.exists(d.Status.LastPromotedSpec) {
 		d.release()
 		return
 	}

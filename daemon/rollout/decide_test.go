@@ -98,6 +98,29 @@ func TestProblemHoldsANewRevisionBack(t *testing.T) {
 	w.expect(t, v1beta1.PhaseProgressing, 0)
 }
 
+func TestServiceOfAnotherCanaryIsLeftAlone(t *testing.T) {
+	w := analysing(t)
+	w.owner = "older"
+	if d := w.decide(); d.Traffic != nil || d.Measure != nil || d.Restore {
+		t.Fatalf("the other canary's Service is changed: %+v", d)
+	}
+	w.expect(t, v1beta1.PhaseInitializing, 0)
+	w.expectEvent(t, `service "test/podinfo" belongs to canary "older" already`)
+	w.owner = ""
+	w.settle()
+	w.expect(t, v1beta1.PhaseProgressing, 0)
+}
+
+func TestDeletionLeavesTheServiceOfAnotherCanaryAlone(t *testing.T) {
+	w := initialized(t)
+	w.owner = "older"
+	w.canary.Spec.RevertOnDeletion = true
+	w.canary.DeletionTimestamp = new(metav1.NewTime(w.now))
+	if d := w.decide(); d.Traffic != nil || d.Restore || !d.Release {
+		t.Fatalf("decision %+v, want a release and nothing else", d)
+	}
+}
+
 func TestSuspendHoldsEverything(t *testing.T) {
 	w := analysing(t)
 	w.say(analysis.Pass)

@@ -25,6 +25,9 @@ type Input struct {
 	// Problem says why the Canary cannot be rolled out as it is written;
 	// empty when it can.
 	Problem string
+	// Owner names another Canary that the Service belongs to; empty where it
+	// is this one's.
+	Owner string
 	// Load describes the measured load in a few words, for an event.
 	Load string
 	// Service is the target; nil when it does not exist.

@@ -20,11 +20,9 @@ func (d *decider) progress() {
 	if d.superseded() {
 		return
 	}
-	if a.Stage == v1beta1.StageRollingBack {
-		d.rollingBack()
-		return
-	}
 	switch a.Stage {
+	case v1beta1.StageRollingBack:
+		d.rollingBack()
 	case v1beta1.StageWaitingForRoute:
 		d.waitForRoute()
 	case v1beta1.StageMeasuring:
