@@ -1,8 +1,8 @@
 package daemon_test
 
 import (
-	"fmt"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"

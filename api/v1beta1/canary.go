@@ -10,7 +10,7 @@ import (
 // be left behind.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:validation:XValidation:rule="self.spec.targetRef == oldSelf.spec.targetRef || !has(oldSelf.status) || !has(oldSelf.status.lastPromotedSpec) || oldSelf.status.lastPromotedSpec == ''",message="spec.targetRef cannot be changed any more: delete this canary and create another"
+// +kubebuilder:validation:XValidation:rule="self.spec.targetRef == oldSelf.spec.targetRef || !has(oldSelf.status) || !has(oldSelf.status.lastPromotedSpec) || size(oldSelf.status.lastPromotedSpec) == 0",message="spec.targetRef cannot be changed any more: delete this canary and create another"
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=canaries,singular=canary,categories=all
 // +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.phase"

@@ -229,6 +229,27 @@ func TestSwitchingLosesNoRequest(t *testing.T) {
 	wg.Wait()
 }
 
+// askThrough sends a request through a proxy in front of a backend; the caller
+// closes the body. Both servers end with the test.
+func askThrough(t *testing.T, backend *httptest.Server) *http.Response {
+	t.Helper()
+	t.Cleanup(backend.Close)
+	p := newTestProxy(t, backends{"rev-1": {backend.Listener.Addr().String()}})
+	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}))
+	front := httptest.NewServer(p)
+	t.Cleanup(front.Close)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, front.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "podinfo.test"
+	resp, err := front.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
 // What is streamed arrives piece by piece: the server sends the second one
 // only after the client has the first.
 func TestStreamsAreNotHeldBack(t *testing.T) {
@@ -244,20 +265,7 @@ func TestStreamsAreNotHeldBack(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	}))
-	defer backend.Close()
-	p := newTestProxy(t, backends{"rev-1": {backend.Listener.Addr().String()}})
-	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}))
-	front := httptest.NewServer(p)
-	defer front.Close()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, front.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Host = "podinfo.test"
-	resp, err := front.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := askThrough(t, backend)
 	defer func() { _ = resp.Body.Close() }()
 	lines := bufio.NewScanner(resp.Body)
 	if !lines.Scan() || lines.Text() != "first" {
@@ -277,20 +285,7 @@ func TestBrokenAnswersBreakOff(t *testing.T) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}))
-	defer backend.Close()
-	p := newTestProxy(t, backends{"rev-1": {backend.Listener.Addr().String()}})
-	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}))
-	front := httptest.NewServer(p)
-	defer front.Close()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, front.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Host = "podinfo.test"
-	resp, err := front.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := askThrough(t, backend)
 	defer func() { _ = resp.Body.Close() }()
 	if body, err := io.ReadAll(resp.Body); err == nil {
 		t.Errorf("%q passes for a complete answer", body)
