@@ -92,6 +92,8 @@ func newRun(plan Plan, target Target) (*run, error) {
 }
 
 func (r *run) work(ctx context.Context, start time.Time) {
+	writer := r.recorder.Writer()
+	defer writer.Close()
 	for {
 		n := r.next.Add(1) - 1
 		at := r.plan.Schedule(n)
@@ -108,7 +110,7 @@ func (r *run) work(ctx context.Context, start time.Time) {
 		if ctx.Err() != nil {
 			return
 		}
-		r.recorder.Record(result)
+		writer.Record(result)
 	}
 }
 

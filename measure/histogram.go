@@ -16,7 +16,7 @@ const (
 
 // Histogram counts latencies from 1 µs to 60 s. Values outside saturate at the
 // ends; those above are counted in Saturated. The zero Histogram is empty and
-// ready for use; it allocates its counts (about 190 KiB) on first use.
+// ready for use; it allocates its counts (136 KiB) on first use.
 type Histogram struct {
 	hdr       *hdrhistogram.Histogram
 	saturated int64
@@ -24,19 +24,23 @@ type Histogram struct {
 
 // Record counts one latency.
 func (h *Histogram) Record(d time.Duration) {
-	h.init()
+	if h.hdr == nil {
+		h.init()
+	}
 	if d > MaxLatency {
+		d = MaxLatency
 		h.saturated++
 	}
-	d = min(max(d, MinLatency), MaxLatency)
 	// The value was brought into range, which is all that RecordValue checks.
-	_ = h.hdr.RecordValue(d.Microseconds())
+	_ = h.hdr.RecordValue(int64(max(d, MinLatency)))
 }
 
 // Merge adds other's counts to h.
 func (h *Histogram) Merge(other *Histogram) {
 	if other.hdr != nil {
-		h.init()
+		if h.hdr == nil {
+			h.init()
+		}
 		h.hdr.Merge(other.hdr)
 	}
 	h.saturated += other.saturated
@@ -60,11 +64,42 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	if h.Count() == 0 {
 		return 0
 	}
-	return time.Duration(h.hdr.ValueAtQuantile(100*min(max(q, 0), 1))) * time.Microsecond
+	v := time.Duration(h.hdr.ValueAtQuantile(100 * min(max(q, 0), 1)))
+	return min(max(v, MinLatency), MaxLatency) // not the ends of the outermost buckets
+}
+
+// Min is the smallest recorded latency to the histogram's resolution, and 0
+// for an empty histogram.
+func (h *Histogram) Min() time.Duration { return h.Quantile(0) }
+
+// Max is the largest recorded latency to the histogram's resolution, and 0 for
+// an empty histogram.
+func (h *Histogram) Max() time.Duration { return h.Quantile(1) }
+
+// Mean is the arithmetic mean, to the histogram's resolution, and 0 for an
+// empty histogram.
+func (h *Histogram) Mean() time.Duration {
+	if h.Count() == 0 {
+		return 0
+	}
+	return time.Duration(h.hdr.Mean())
+}
+
+// CountAbove is the number of recorded latencies that are greater than d, to
+// the histogram's resolution. It visits every count.
+func (h *Histogram) CountAbove(d time.Duration) int64 {
+	if h.hdr == nil {
+		return 0
+	}
+	var n int64
+	for _, bar := range h.hdr.Distribution() {
+		if bar.From > int64(d) {
+			n += bar.Count
+		}
+	}
+	return n
 }
 
 func (h *Histogram) init() {
-	if h.hdr == nil {
-		h.hdr = hdrhistogram.New(MinLatency.Microseconds(), MaxLatency.Microseconds(), SignificantDigits)
-	}
+	h.hdr = hdrhistogram.New(int64(MinLatency), int64(MaxLatency), SignificantDigits)
 }

@@ -1,32 +1,61 @@
 package measure
 
-import "maps"
+import (
+	"maps"
+	"time"
+)
 
 // Snapshot is what was recorded in one interval, or in several merged ones.
 // The zero Snapshot is empty and ready for use.
 type Snapshot struct {
-	// Response, Service and Lag hold one value for each result, failed ones
-	// included: a failed request still took its time.
-	Response, Service, Lag Histogram
+	// Response holds one value for each result, failed ones included: a
+	// failed request still took its time.
+	Response Histogram
+	// Service and Lag hold one for each request that was sent.
+	Service, Lag Histogram
 	// Outcomes counts results by outcome. Its size is bounded by the number
 	// of different status codes and kinds of error.
 	Outcomes map[Outcome]int64
 	// Failures is the number of results that were not OK.
 	Failures int64
+	// Waited is the number of results that found every connection busy.
+	Waited int64
+	// Redirects is the number of redirects followed.
+	Redirects int64
 }
 
 // Add records one result.
 func (s *Snapshot) Add(r Result) {
-	s.Response.Record(r.ResponseTime())
-	s.Service.Record(r.ServiceTime())
-	s.Lag.Record(r.Lag())
+	var e entry
+	e.set(&r)
+	s.add(&e)
+	s.count(r.Outcome, 1)
+}
+
+func (s *Snapshot) count(o Outcome, n int64) {
+	if n == 0 {
+		return
+	}
 	if s.Outcomes == nil {
 		s.Outcomes = make(map[Outcome]int64)
 	}
-	s.Outcomes[r.Outcome]++
-	if !r.OK {
+	s.Outcomes[o] += n
+}
+
+// add records all of e but its outcome.
+func (s *Snapshot) add(e *entry) {
+	s.Response.Record(e.response)
+	if e.flags&flagUnsent == 0 {
+		s.Service.Record(e.service)
+		s.Lag.Record(e.lag)
+	}
+	if e.flags&flagOK == 0 {
 		s.Failures++
 	}
+	if e.flags&flagWaited != 0 {
+		s.Waited++
+	}
+	s.Redirects += int64(e.redirects)
 }
 
 // Merge adds other to s. The order of merges does not matter.
@@ -35,6 +64,8 @@ func (s *Snapshot) Merge(other *Snapshot) {
 	s.Service.Merge(&other.Service)
 	s.Lag.Merge(&other.Lag)
 	s.Failures += other.Failures
+	s.Waited += other.Waited
+	s.Redirects += other.Redirects
 	if s.Outcomes == nil {
 		s.Outcomes = maps.Clone(other.Outcomes)
 		return
@@ -55,4 +86,11 @@ func (s *Snapshot) SuccessRate() (rate float64, ok bool) {
 		return 0, false
 	}
 	return float64(n-s.Failures) / float64(n), true
+}
+
+// GeneratorLimited reports whether the generator itself was so late that the
+// response times say more about it than about the target: the 99th percentile
+// of the lag is over 1 ms and over a twentieth of the median response time.
+func (s *Snapshot) GeneratorLimited() bool {
+	return s.Lag.Quantile(0.99) > max(time.Millisecond, s.Response.Quantile(0.5)/20)
 }
