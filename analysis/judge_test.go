@@ -42,11 +42,11 @@ func TestVerdicts(t *testing.T) {
 		want    Result
 		message string
 	}{
-		{"good", guide, sample(100, 0, 3*time.Millisecond), Pass, "success rate 100% >= 99%, request duration 3.001ms <= 500ms"},
-		{"exactly at the threshold", guide, sample(99, 1, 3*time.Millisecond), Pass, "success rate 99% >= 99%, request duration 3.001ms <= 500ms"},
+		{"good", guide, sample(100, 0, 3*time.Millisecond), Pass, "success rate 100% >= 99%, request duration 3ms <= 500ms"},
+		{"exactly at the threshold", guide, sample(99, 1, 3*time.Millisecond), Pass, "success rate 99% >= 99%, request duration 3ms <= 500ms"},
 		{"one error too many", guide, sample(59, 1, 3*time.Millisecond), Fail, "success rate 98.33% < 99%"},
-		{"slow", guide, sample(100, 0, 1500*time.Millisecond), Fail, "request duration 1.5s > 500ms"},
-		{"slow and wrong", guide, sample(0, 20, 1500*time.Millisecond), Fail, "success rate 0% < 99%, request duration 1.5s > 500ms"},
+		{"slow", guide, sample(100, 0, 1500*time.Millisecond), Fail, "request duration 1.501s > 500ms"},
+		{"slow and wrong", guide, sample(0, 20, 1500*time.Millisecond), Fail, "success rate 0% < 99%, request duration 1.501s > 500ms"},
 		{"everything fails", guide, sample(0, 20, time.Millisecond), Fail, "success rate 0% < 99%"},
 		{"one sample short", guide, sample(0, 19, time.Millisecond), Inconclusive, "19 requests, at least 20 are needed"},
 		{"nothing measured", guide, sample(0, 0, 0), Inconclusive, "0 requests, at least 20 are needed"},

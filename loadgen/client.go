@@ -3,112 +3,137 @@ package loadgen
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
-	"maps"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/serin-dev/serin/measure"
 )
 
-// userAgent marks Serin's own traffic in the workload's logs.
-const userAgent = "serin"
-
-// client sends requests to one target.
-type client struct {
-	plan      Plan
-	base      *url.URL
-	host      string
-	transport http.RoundTripper
-	owned     *http.Transport // nil where the transport is the caller's
+// client reaches one target by one protocol. Its methods may be called from
+// any goroutine.
+type client interface {
+	// sender returns a sender for one worker, whose requests end with ctx.
+	sender(ctx context.Context) sender
+	// close frees what the senders shared. All of them are closed before.
+	close()
 }
 
-func newClient(plan Plan, base *url.URL, target Target) *client {
-	c := &client{plan: plan, base: base, host: orDefault(target.Host, base.Host), transport: target.Transport}
-	if c.transport == nil {
-		c.owned = &http.Transport{
-			MaxIdleConnsPerHost: plan.Connections,
-			MaxConnsPerHost:     plan.Connections,
-			DisableKeepAlives:   plan.DisableKeepAlive,
-			DisableCompression:  true,
+// sender sends the requests of one worker, one after the other.
+type sender interface {
+	// send sends request number i of the plan, reads the answer to its end
+	// and says how it went. It takes no longer than the plan's timeout. The
+	// phases are filled in where p is not nil.
+	send(i int, p *Phases) reply
+	close()
+}
+
+// reply is how one request went.
+type reply struct {
+	outcome   measure.Outcome
+	ok        bool
+	redirects int
+}
+
+// finish completes the result of a request that has just ended.
+func (r reply) finish(result *measure.Result) {
+	result.Done = time.Now()
+	result.Outcome, result.OK, result.Redirects = r.outcome, r.ok, r.redirects
+}
+
+func failed(outcome measure.Outcome) reply { return reply{outcome: outcome} }
+
+// Phases is how the service time of one request was spent. What did not
+// happen took no time: a request on an open connection does not connect.
+type Phases struct {
+	// Connect is from the start until there was a connection, DNS and TLS
+	// included; DNS is the part of it that looked up the name.
+	Connect, DNS time.Duration
+	// Write is until the request was sent, Wait from then until the first
+	// byte of the response, and Read until its last.
+	Write, Wait, Read time.Duration
+}
+
+// endpoint is a target's URL, taken apart.
+type endpoint struct {
+	url     *url.URL // scheme and host
+	host    string   // asked for
+	network string   // tcp or unix
+	address string   // dialed
+}
+
+func newEndpoint(t Target) (endpoint, error) {
+	base, err := url.Parse(t.URL)
+	if err != nil {
+		return endpoint{}, err
+	}
+	port, known := defaultPorts[base.Scheme]
+	if !known || base.Hostname() == "" {
+		return endpoint{}, errors.New("must be http://host[:port], or https, grpc or grpcs")
+	}
+	e := endpoint{url: base, host: orDefault(t.Host, base.Host), network: "tcp", address: base.Host}
+	if base.Port() == "" {
+		e.address = net.JoinHostPort(base.Hostname(), port)
+	}
+	if path, isUnix := strings.CutPrefix(t.ConnectTo, "unix:"); isUnix {
+		e.network, e.address = "unix", path
+	} else if t.ConnectTo != "" {
+		if _, _, err := net.SplitHostPort(t.ConnectTo); err != nil {
+			return endpoint{}, errors.New("connect to host:port or unix:/path, not " + t.ConnectTo)
 		}
-		c.transport = c.owned
+		e.address = t.ConnectTo
 	}
-	return c
+	return e, nil
 }
 
-func (c *client) close() {
-	if c.owned != nil {
-		c.owned.CloseIdleConnections()
-	}
+var defaultPorts = map[string]string{"http": "80", "https": "443", "grpc": "80", "grpcs": "443"}
+
+func (e endpoint) secure() bool { return e.url.Scheme == "https" || e.url.Scheme == "grpcs" }
+
+func (e endpoint) isGRPC() bool { return e.url.Scheme == "grpc" || e.url.Scheme == "grpcs" }
+
+// dial connects to the endpoint, whatever address is asked for: proxies are
+// reached by their own.
+func (e endpoint) dial(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, e.network, e.address)
 }
 
-// send sends one request, reads the response to its end and says how it went,
-// and whether that is as expected. Redirects are not followed: the redirect is
-// the answer.
-func (c *client) send(ctx context.Context, r *Request) (outcome measure.Outcome, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, c.plan.Timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, r.Method, c.base.Scheme+"://"+c.base.Host+r.Path, strings.NewReader(r.Body))
+// tlsConfig is the plan's, with the host asked for as the server's name.
+func (e endpoint) tlsConfig(plan *Plan) *tls.Config {
+	config := &tls.Config{}
+	if plan.TLS != nil {
+		config = plan.TLS.Clone()
+	}
+	if config.ServerName == "" {
+		config.ServerName = hostname(e.host)
+	}
+	return config
+}
+
+// hostname strips the port, if there is one.
+func hostname(host string) string {
+	return (&url.URL{Host: host}).Hostname()
+}
+
+func newClient(plan *Plan, target Target) (client, error) {
+	e, err := newEndpoint(target)
 	if err != nil {
-		return measure.Protocol, false
+		return nil, err
 	}
-	req.Host = c.host
-	req.Header.Set("User-Agent", userAgent)
-	maps.Copy(req.Header, r.Header)
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
-		return classify(err), false
+	if plan.Proxy != nil && target.ConnectTo != "" {
+		return nil, errors.New("is reached through a proxy or by another address, not both")
 	}
-	defer func() { _ = resp.Body.Close() }() // read to its end below
-	body, err := r.Expect.read(resp.Body)
-	if err != nil {
-		if isTimeout(err) {
-			return measure.Timeout, false
-		}
-		return measure.Truncated, false
+	switch {
+	case target.Transport != nil:
+		return newStdClient(plan, e, target.Transport)
+	case e.isGRPC():
+		return newGRPCClient(plan, e)
+	case plan.HTTP2, plan.Proxy != nil:
+		return newStdClient(plan, e, nil)
+	default:
+		return newHTTP1Client(plan, e)
 	}
-	outcome = measure.Status(resp.StatusCode)
-	return outcome, r.Expect.good(outcome, body)
-}
-
-// classify names the kind of error that kept a response from beginning.
-func classify(err error) measure.Outcome {
-	if isTimeout(err) {
-		return measure.Timeout
-	}
-	if is[*net.DNSError](err) {
-		return measure.DNS
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return measure.Connect
-	}
-	if is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err) || is[tls.AlertError](err) || is[x509.UnknownAuthorityError](err) {
-		return measure.TLS
-	}
-	// EOF before the first byte is a connection closed under the request.
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return measure.Reset
-	}
-	// What is left is net/http's verdict on what the server said, for which
-	// it has no exported error types.
-	return measure.Protocol
-}
-
-func is[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
-	return ok
-}
-
-func isTimeout(err error) bool {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return true
-	}
-	timeout, ok := errors.AsType[net.Error](err)
-	return ok && timeout.Timeout()
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -50,17 +49,18 @@ func rawServer(t *testing.T, handle func(net.Conn)) string {
 	return "http://" + l.Addr().String()
 }
 
-func sendOnce(t *testing.T, rawURL string, plan Plan) measure.Outcome {
+// sendOnce sends the plan's first request by the client that Run would use.
+func sendOnce(t *testing.T, plan Plan, target Target) reply {
 	t.Helper()
 	plan = plan.withDefaults()
-	base, err := url.Parse(rawURL)
+	c, err := newClient(&plan, target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newClient(plan, base, Target{})
 	defer c.close()
-	outcome, _ := c.send(t.Context(), &plan.Requests[0])
-	return outcome
+	s := c.sender(t.Context())
+	defer s.close()
+	return s.send(0, nil)
 }
 
 func TestEveryWayToFailHasItsName(t *testing.T) {
@@ -97,8 +97,8 @@ func TestEveryWayToFailHasItsName(t *testing.T) {
 			if tc.want == measure.Timeout {
 				timeout = 50 * time.Millisecond
 			}
-			if got := sendOnce(t, tc.url, Plan{Timeout: timeout}); got != tc.want {
-				t.Errorf("outcome = %v, want %v", got, tc.want)
+			if got := sendOnce(t, Plan{Timeout: timeout}, Target{URL: tc.url}); got.outcome != tc.want {
+				t.Errorf("outcome = %v, want %v", got.outcome, tc.want)
 			}
 		})
 	}
@@ -134,15 +134,9 @@ func TestRequestArrivesAsPlanned(t *testing.T) {
 		body <- string(b)
 	}))
 	defer server.Close()
-	target, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan := Plan{Requests: []Request{{Method: "POST", Path: "/a/b?c=d", Header: http.Header{"X-Test": {"1"}}, Body: "hello"}}}.withDefaults()
-	c := newClient(plan, target, Target{Host: "canary-podinfo.test"})
-	defer c.close()
-	if o, ok := c.send(t.Context(), &plan.Requests[0]); o != measure.Status(200) || !ok {
-		t.Fatalf("outcome %v, ok %v", o, ok)
+	plan := Plan{Requests: []Request{{Method: "POST", Path: "/a/b?c=d", Header: http.Header{"X-Test": {"1"}}, Body: []byte("hello")}}}
+	if got := sendOnce(t, plan, Target{URL: server.URL, Host: "canary-podinfo.test"}); got.outcome != measure.Status(200) || !got.ok {
+		t.Fatalf("%+v", got)
 	}
 	r := <-got
 	if r.Method != "POST" || r.RequestURI != "/a/b?c=d" || r.Host != "canary-podinfo.test" || r.Header.Get("X-Test") != "1" || r.UserAgent() != "serin" {

@@ -3,7 +3,7 @@ package loadgen
 import (
 	"bytes"
 	"fmt"
-	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +15,9 @@ import (
 type Expectation struct {
 	// Status holds the good status codes; empty for those below 500.
 	Status []StatusRange
+	// Header holds, by name, a text that a good answer has in one of that
+	// header's values. The empty text is in every value.
+	Header map[string]string
 	// BodyContains is a text that a good body has in its first MiB; empty for
 	// any body.
 	BodyContains string
@@ -57,34 +60,24 @@ func (e Expectation) validate() error {
 	return nil
 }
 
-// good judges an answer that arrived whole; body is its searched part.
-func (e Expectation) good(outcome measure.Outcome, body []byte) bool {
+// expected judges an answer that arrived whole. header returns all values of a
+// name; body is the part of the body that is searched.
+func expected(e *Expectation, outcome measure.Outcome, header func(name string) []string, body []byte) bool {
+	for name, text := range e.Header {
+		if !slices.ContainsFunc(header(name), func(value string) bool { return strings.Contains(value, text) }) {
+			return false
+		}
+	}
 	if !bytes.Contains(body, []byte(e.BodyContains)) {
 		return false
 	}
 	if len(e.Status) == 0 {
 		return !outcome.Failed()
 	}
-	for _, r := range e.Status {
-		if code := outcome.Code(); r.First <= code && code <= r.Last {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.Status, func(r StatusRange) bool {
+		return r.First <= outcome.Code() && outcome.Code() <= r.Last
+	})
 }
 
 // searchedBytes is how much of a body is kept to be searched.
 const searchedBytes = 1 << 20
-
-// read reads a body to its end and returns the part that is to be searched.
-func (e Expectation) read(body io.Reader) ([]byte, error) {
-	var searched []byte
-	if e.BodyContains != "" {
-		var err error
-		if searched, err = io.ReadAll(io.LimitReader(body, searchedBytes)); err != nil {
-			return nil, err
-		}
-	}
-	_, err := io.Copy(io.Discard, body)
-	return searched, err
-}

@@ -1,13 +1,14 @@
 package loadgen
 
 import (
-	"strings"
+	"net/http"
 	"testing"
 
 	"github.com/serin-dev/serin/measure"
 )
 
 func TestExpectations(t *testing.T) {
+	header := http.Header{"X-Served-By": {"a-1", "b-2"}}
 	for _, tc := range []struct {
 		name    string
 		expect  Expectation
@@ -25,22 +26,15 @@ func TestExpectations(t *testing.T) {
 		{"body", Expectation{BodyContains: "ell"}, measure.Status(200), "hello", true},
 		{"wrong body", Expectation{BodyContains: "bye"}, measure.Status(200), "hello", false},
 		{"body of an error", Expectation{BodyContains: "ell"}, measure.Status(500), "hello", false},
+		{"header", Expectation{Header: map[string]string{"x-served-by": "b"}}, measure.Status(200), "", true},
+		{"any header value", Expectation{Header: map[string]string{"x-served-by": ""}}, measure.Status(200), "", true},
+		{"wrong header value", Expectation{Header: map[string]string{"x-served-by": "c"}}, measure.Status(200), "", false},
+		{"no such header", Expectation{Header: map[string]string{"x-other": ""}}, measure.Status(200), "", false},
+		{"one header of two", Expectation{Header: map[string]string{"x-served-by": "a", "x-other": "a"}}, measure.Status(200), "", false},
 	} {
-		body, err := tc.expect.read(strings.NewReader(tc.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := tc.expect.good(tc.outcome, body); got != tc.good {
+		if got := expected(&tc.expect, tc.outcome, header.Values, []byte(tc.body)); got != tc.good {
 			t.Errorf("%s: good is %v", tc.name, got)
 		}
-	}
-}
-
-func TestOnlyTheBeginningOfABodyIsKept(t *testing.T) {
-	body := strings.NewReader(strings.Repeat("x", searchedBytes) + "needle")
-	searched, err := Expectation{BodyContains: "needle"}.read(body)
-	if err != nil || len(searched) != searchedBytes || body.Len() != 0 {
-		t.Errorf("kept %d bytes, left %d unread, error %v", len(searched), body.Len(), err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"regexp"
 	"strings"
@@ -29,17 +30,14 @@ type Hey struct {
 	DisableKeepAlive bool
 }
 
-// hey's header syntax.
-var heyHeader = regexp.MustCompile(`^([\w-]+):\s*(.+)$`)
-
 // ParseHey reads a hey command line: github.com/rakyll/hey, v0.1.5. No shell
 // is involved: quotes and backslashes work as in a shell, everything else is
 // an argument.
 //
-// The flags -z and -n, which say when to stop, and those about hey's output
-// and processes are accepted and have no effect. -host is accepted and dropped
-// with the host of the URL, since the load goes to the hosts of revisions. -D,
-// -x and -h2 are errors.
+// The flags -z and -n, which say when to stop, -h2, which hey uses over TLS
+// only, and those about hey's output, redirects and processes are accepted and
+// have no effect. -host is accepted and dropped with the host of the URL, since
+// the load goes to the hosts of revisions. -D and -x are errors.
 func ParseHey(command string) (Hey, error) {
 	words, err := shellquote.Split(command)
 	if err != nil {
@@ -55,123 +53,176 @@ func ParseHey(command string) (Hey, error) {
 	return hey, nil
 }
 
-// heyFlags are the values of hey's flags that mean something here.
-type heyFlags struct {
-	workers, timeout                         int
-	rate                                     float64
-	method, body, contentType, accept        string
-	auth, userAgent, bodyFile, proxy         string
-	h2, disableKeepAlive, disableCompression bool
-	headers                                  []string
-}
-
 func parseHeyArgs(args []string) (Hey, error) {
-	var f heyFlags
-	set := f.flagSet()
+	var f HeyFlags
+	set := flag.NewFlagSet("hey", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	f.Register(set)
 	if err := set.Parse(args); err != nil {
 		return Hey{}, err
 	}
 	if set.NArg() != 1 {
 		return Hey{}, fmt.Errorf("exactly one URL is needed, not %q", set.Args())
 	}
-	return f.hey(set.Arg(0))
-}
-
-func (f *heyFlags) flagSet() *flag.FlagSet {
-	set := flag.NewFlagSet("hey", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	set.IntVar(&f.workers, "c", 50, "")
-	set.Float64Var(&f.rate, "q", 0, "")
-	set.StringVar(&f.method, "m", http.MethodGet, "")
-	set.StringVar(&f.body, "d", "", "")
-	set.StringVar(&f.bodyFile, "D", "", "")
-	set.StringVar(&f.contentType, "T", "text/html", "")
-	set.StringVar(&f.accept, "A", "", "")
-	set.StringVar(&f.auth, "a", "", "")
-	set.StringVar(&f.userAgent, "U", "", "")
-	set.StringVar(&f.proxy, "x", "", "")
-	set.IntVar(&f.timeout, "t", 20, "")
-	set.BoolVar(&f.h2, "h2", false, "")
-	set.BoolVar(&f.disableKeepAlive, "disable-keepalive", false, "")
-	set.Func("H", "", func(s string) error {
-		f.headers = append(f.headers, s)
-		return nil
-	})
-	for _, name := range []string{"n", "cpus"} {
-		set.Int(name, 0, "")
-	}
-	for _, name := range []string{"o", "host"} {
-		set.String(name, "", "")
-	}
-	set.BoolVar(&f.disableCompression, "disable-compression", false, "")
-	set.Bool("disable-redirects", false, "")
-	set.Duration("z", 0, "")
-	return set
-}
-
-func (f *heyFlags) hey(rawURL string) (Hey, error) {
 	switch {
-	case f.bodyFile != "":
+	case f.BodyFile != "":
 		return Hey{}, errors.New("-D reads a file, which is not possible here: give the body with -d")
-	case f.proxy != "":
-		return Hey{}, errors.New("-x (proxy) is not supported")
-	case f.h2:
-		return Hey{}, errors.New("-h2 is not supported yet")
-	case f.workers <= 0:
-		return Hey{}, fmt.Errorf("-c must be positive, not %d", f.workers)
-	case !(f.rate*float64(f.workers) >= 0 && f.rate*float64(f.workers) <= maxHeyRate): // NaN is not
-		return Hey{}, fmt.Errorf("-q times -c must be between 0 and %d requests a second, not %g", maxHeyRate, f.rate*float64(f.workers))
-	case f.timeout < 0:
-		return Hey{}, fmt.Errorf("-t must not be negative, not %d", f.timeout)
+	case f.Proxy != "":
+		return Hey{}, errors.New("-x (proxy) is not supported here: the load goes to the cluster's own gateway")
 	}
-	target, err := url.Parse(rawURL)
+	if err := f.Validate(); err != nil {
+		return Hey{}, err
+	}
+	target, err := url.Parse(set.Arg(0))
 	if err != nil {
 		return Hey{}, err
 	}
 	if (target.Scheme != "http" && target.Scheme != "https") || target.Host == "" {
-		return Hey{}, fmt.Errorf("URL %q must start with http:// or https://", rawURL)
+		return Hey{}, fmt.Errorf("URL %q must start with http:// or https://", set.Arg(0))
 	}
-	header, err := f.header()
+	request, err := f.Request(target)
 	if err != nil {
 		return Hey{}, err
 	}
 	return Hey{
-		Rate:             f.rate * float64(f.workers),
-		Request:          Request{Method: strings.ToUpper(f.method), Path: target.RequestURI(), Header: header, Body: f.body},
-		Timeout:          time.Duration(f.timeout) * time.Second,
-		DisableKeepAlive: f.disableKeepAlive,
+		Rate:             f.Rate * float64(f.Workers),
+		Request:          request,
+		Timeout:          time.Duration(f.TimeoutSeconds) * time.Second,
+		DisableKeepAlive: f.DisableKeepAlive,
 	}, nil
 }
 
-// maxHeyRate bounds what a Canary file can make the daemon send.
-const maxHeyRate = 100_000
+// HeyFlags are the values of hey's flags, those of v0.1.5.
+type HeyFlags struct {
+	Requests int           // -n: in total; default 200
+	Workers  int           // -c: default 50
+	Rate     float64       // -q: requests a second of each worker; 0 for no limit
+	Duration time.Duration // -z: instead of -n
+	Output   string        // -o: empty or csv
+
+	Method         string   // -m: default GET
+	Headers        []string // -H: "Name: value"
+	TimeoutSeconds int      // -t: of one request; default 20, and 0 for none
+	Accept         string   // -A
+	Body           string   // -d
+	BodyFile       string   // -D: the name of a file
+	ContentType    string   // -T: default text/html
+	UserAgent      string   // -U
+	Auth           string   // -a: user:password
+	Proxy          string   // -x
+	HTTP2          bool     // -h2: over TLS
+	Host           string   // -host
+	CPUs           int      // -cpus: 0 for all
+
+	DisableCompression bool // -disable-compression
+	DisableKeepAlive   bool // -disable-keepalive
+	DisableRedirects   bool // -disable-redirects
+}
+
+// Register defines the flags in set, which then writes to f.
+func (f *HeyFlags) Register(set *flag.FlagSet) {
+	set.IntVar(&f.Requests, "n", 200, "")
+	set.IntVar(&f.Workers, "c", 50, "")
+	set.Float64Var(&f.Rate, "q", 0, "")
+	set.DurationVar(&f.Duration, "z", 0, "")
+	set.StringVar(&f.Output, "o", "", "")
+	set.StringVar(&f.Method, "m", http.MethodGet, "")
+	set.Func("H", "", func(s string) error {
+		f.Headers = append(f.Headers, s)
+		return nil
+	})
+	set.IntVar(&f.TimeoutSeconds, "t", 20, "")
+	set.StringVar(&f.Accept, "A", "", "")
+	set.StringVar(&f.Body, "d", "", "")
+	set.StringVar(&f.BodyFile, "D", "", "")
+	set.StringVar(&f.ContentType, "T", "text/html", "")
+	set.StringVar(&f.UserAgent, "U", "", "")
+	set.StringVar(&f.Auth, "a", "", "")
+	set.StringVar(&f.Proxy, "x", "", "")
+	set.BoolVar(&f.HTTP2, "h2", false, "")
+	set.StringVar(&f.Host, "host", "", "")
+	set.IntVar(&f.CPUs, "cpus", 0, "")
+	set.BoolVar(&f.DisableCompression, "disable-compression", false, "")
+	set.BoolVar(&f.DisableKeepAlive, "disable-keepalive", false, "")
+	set.BoolVar(&f.DisableRedirects, "disable-redirects", false, "")
+}
+
+// Validate reports a value that no load can be made of. It leaves -n alone,
+// which not every load needs.
+func (f *HeyFlags) Validate() error {
+	switch {
+	case f.Workers <= 0:
+		return fmt.Errorf("-c must be positive, not %d", f.Workers)
+	case f.Workers > maxHeyWorkers:
+		return fmt.Errorf("-c must be at most %d, not %d", maxHeyWorkers, f.Workers)
+	case !(f.Rate >= 0 && f.Rate*float64(f.Workers) <= maxHeyRate): // NaN is not
+		return fmt.Errorf("-q times -c must be between 0 and %d requests a second, not %g", maxHeyRate, f.Rate*float64(f.Workers))
+	case f.TimeoutSeconds < 0:
+		return fmt.Errorf("-t must not be negative, not %d", f.TimeoutSeconds)
+	case f.Duration < 0:
+		return fmt.Errorf("-z must not be negative, not %v", f.Duration)
+	case f.CPUs < 0:
+		return fmt.Errorf("-cpus must not be negative, not %d", f.CPUs)
+	}
+	return nil
+}
+
+// What a command, or a Canary file, can make Serin do at most.
+const (
+	maxHeyRate    = 100_000
+	maxHeyWorkers = 100_000
+)
+
+// Request is what hey sends to target, with its body read from the file where
+// there is one.
+func (f *HeyFlags) Request(target *url.URL) (Request, error) {
+	header, err := f.header()
+	if err != nil {
+		return Request{}, err
+	}
+	body := []byte(f.Body)
+	if f.BodyFile != "" {
+		if body, err = os.ReadFile(f.BodyFile); err != nil {
+			return Request{}, fmt.Errorf("-D: %w", err)
+		}
+	}
+	r := Request{Method: strings.ToUpper(f.Method), Path: target.RequestURI(), Header: header}
+	if len(body) > 0 {
+		r.Body = body
+	}
+	return r, nil
+}
+
+// hey's header syntax.
+var heyHeader = regexp.MustCompile(`^([\w-]+):\s*(.+)$`)
 
 // header builds the headers in hey's order: -T, then -H, then the flags that
 // stand for one header. A host among them is dropped, as net/http does too.
-func (f *heyFlags) header() (http.Header, error) {
-	header := http.Header{"Content-Type": {f.contentType}}
-	for _, h := range f.headers {
+// hey adds its own name to that of the user agent; so does Serin.
+func (f *HeyFlags) header() (http.Header, error) {
+	header := http.Header{"Content-Type": {f.ContentType}}
+	for _, h := range f.Headers {
 		m := heyHeader.FindStringSubmatch(h)
 		if m == nil {
 			return nil, fmt.Errorf("-H %q must be \"Name: value\"", h)
 		}
 		header.Set(m[1], m[2])
 	}
-	if f.accept != "" {
-		header.Set("Accept", f.accept)
+	if f.Accept != "" {
+		header.Set("Accept", f.Accept)
 	}
-	if f.auth != "" {
-		user, password, ok := strings.Cut(f.auth, ":")
+	if f.Auth != "" {
+		user, password, ok := strings.Cut(f.Auth, ":")
 		if !ok {
 			return nil, errors.New("-a must be user:password")
 		}
 		req := http.Request{Header: header}
 		req.SetBasicAuth(user, password)
 	}
-	if f.userAgent != "" {
-		header.Set("User-Agent", f.userAgent)
+	if agent := orDefault(f.UserAgent, header.Get("User-Agent")); agent != "" {
+		header.Set("User-Agent", agent+" "+userAgent)
 	}
-	if !f.disableCompression && header.Get("Accept-Encoding") == "" {
+	if !f.DisableCompression && header.Get("Accept-Encoding") == "" {
 		header.Set("Accept-Encoding", "gzip")
 	}
 	header.Del("Host")

@@ -34,15 +34,15 @@ func TestParseHey(t *testing.T) {
 		{
 			`hey -n 100 -q 0.5 -c 4 -m post -d '{"a": 1}' -T application/json -H "X-Canary: 1" -H 'X-Two: b c' -t 3 -host other https://podinfo.test:8443/api`,
 			Hey{Rate: 2, Timeout: 3 * time.Second, Request: Request{
-				Method: "POST", Path: "/api", Body: `{"a": 1}`,
+				Method: "POST", Path: "/api", Body: []byte(`{"a": 1}`),
 				Header: plain("Content-Type", "application/json", "X-Canary", "1", "X-Two", "b c"),
 			}},
 		},
 		{
-			"hey -disable-keepalive -disable-redirects -cpus 2 -o csv -A text/plain -U agent -a user:pass -H Host:x http://h/",
+			"hey -h2 -disable-keepalive -disable-redirects -cpus 2 -o csv -A text/plain -U agent -a user:pass -H Host:x http://h/",
 			Hey{Timeout: 20 * time.Second, DisableKeepAlive: true, Request: Request{
 				Method: "GET", Path: "/",
-				Header: plain("Accept", "text/plain", "User-Agent", "agent", "Authorization", "Basic dXNlcjpwYXNz"),
+				Header: plain("Accept", "text/plain", "User-Agent", "agent serin", "Authorization", "Basic dXNlcjpwYXNz"),
 			}},
 		},
 		{
@@ -78,7 +78,8 @@ func TestHeyCommandsThatCannotBeRepeatedAreRefused(t *testing.T) {
 		{"hey -z soon http://h", "invalid value"},
 		{"hey -D /etc/passwd http://h", "-D reads a file"},
 		{"hey -x proxy:80 http://h", "-x (proxy)"},
-		{"hey -h2 http://h", "-h2"},
+		{"hey -c 1000000 http://h", "-c must be at most"},
+		{"hey -z -1s http://h", "-z must not be negative"},
 		{"hey -H nonsense http://h", "Name: value"},
 		{"hey -a nopassword http://h", "user:password"},
 		{"hey -what http://h", "not defined"},

@@ -1,51 +1,78 @@
 package loadgen
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
+
+	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// Schedule gives the intended start of request n, counted from 0, as an offset
-// from the start of the run. It is a pure function that never decreases.
-type Schedule func(n int64) time.Duration
-
-// ConstantRate spaces requests evenly: request n starts at n/perSecond.
-// perSecond must be positive.
-func ConstantRate(perSecond float64) Schedule {
-	return func(n int64) time.Duration {
-		return time.Duration(float64(n) / perSecond * float64(time.Second))
-	}
-}
-
-// Plan is the load: what is sent, and when.
+// Plan is the load: what is sent, when, and how.
 type Plan struct {
-	// Schedule fixes every intended start. Required.
+	// Schedule fixes every intended start; the run ends with it. Required,
+	// except for a closed loop.
 	Schedule Schedule
+	// Closed makes a closed loop of as many workers as there are connections.
+	// Each sends its next request when its last one was answered, as fast as
+	// it goes or at WorkerRate. See the package documentation for what a
+	// closed loop does not measure.
+	Closed bool
+	// WorkerRate limits each worker of a closed loop, in requests a second.
+	// A worker that is late does not catch up. 0 for no limit.
+	WorkerRate float64
 	// Duration ends the run before the first request that is meant to start
-	// at or after it. 0 means until the context ends.
+	// at or after it. 0 means until the schedule or the context ends.
 	Duration time.Duration
+	// MaxRequests ends the run before the next one, for each target. 0 means
+	// no limit.
+	MaxRequests int64
+
 	// Requests are sent in turn, in proportion to their weights. Default: one
 	// GET /.
 	Requests []Request
 	// Connections to each target, at most. A due request waits for a free
-	// one, and its waiting counts. Default 64.
+	// one, and its waiting counts. Over HTTP/2 and gRPC, where requests share
+	// a connection, it bounds the requests in flight. Default 64.
 	Connections int
-	// Timeout of a request, from its actual start. Default 5s.
+	// Timeout of a request, from its actual start, and of its wait for a free
+	// connection. Default 5s; see NoTimeout.
 	Timeout time.Duration
 	// DisableKeepAlive opens a connection for each request.
 	DisableKeepAlive bool
+	// MaxRedirects is how many redirects a request may follow. 0 follows
+	// none: the redirect is the answer.
+	MaxRedirects int
+	// HTTP2 sends http and https requests over HTTP/2, without TLS with prior
+	// knowledge (h2c).
+	HTTP2 bool
+	// TLS is for https and grpcs. Default: the system's authorities and, as
+	// the server's name, the host asked for.
+	TLS *tls.Config
+	// Proxy is an HTTP proxy, http://host:port, for http and https requests.
+	Proxy *url.URL
+	// Descriptors describe the methods that gRPC requests call. Default: the
+	// target is asked, by server reflection. The health check needs neither.
+	Descriptors *descriptorpb.FileDescriptorSet
 }
+
+// NoTimeout lets a request take for ever.
+const NoTimeout time.Duration = math.MaxInt64
 
 // Request is what is sent.
 type Request struct {
-	Method string // default GET
-	Path   string // with query, from the slash on; default /
-	Header http.Header
-	Body   string
-	Weight int // share among the plan's requests; default 1
+	Method string // default GET; gRPC has none
+	// Path has the query, from the slash on; default /. For gRPC it is
+	// /package.Service/Method, and / is the health check.
+	Path   string
+	Header http.Header // for gRPC, metadata
+	Body   []byte      // for gRPC, the message in JSON
+	Weight int         // share among the plan's requests; default 1
 	// Expect says which answers are good. Default: whatever is not a failure
 	// to measure.Outcome.Failed.
 	Expect Expectation
@@ -81,33 +108,55 @@ func orDefault[T comparable](v, def T) T {
 	return v
 }
 
+// deadline of a request that starts now; zero for none.
+func (p *Plan) deadline(now time.Time) time.Time {
+	if p.Timeout == NoTimeout {
+		return time.Time{}
+	}
+	return now.Add(p.Timeout)
+}
+
 // Validate reports, joined, all that is wrong with the plan.
 func (p Plan) Validate() error {
 	var errs []error
-	if p.Schedule == nil {
-		errs = append(errs, errors.New("plan has no schedule"))
+	report := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
 	}
-	if p.Duration < 0 || p.Timeout < 0 {
-		errs = append(errs, fmt.Errorf("duration %v and timeout %v must not be negative", p.Duration, p.Timeout))
-	}
-	if p.Connections < 0 {
-		errs = append(errs, fmt.Errorf("connections must not be negative, not %d", p.Connections))
-	}
+	report(p.Schedule == nil && !p.Closed, "plan has no schedule")
+	report(p.Schedule != nil && p.Closed, "a closed loop has no schedule")
+	report(!(p.WorkerRate >= 0 && p.WorkerRate <= MaxRate), "worker rate must be between 0 and %d requests a second, not %g", MaxRate, p.WorkerRate)
+	report(p.WorkerRate > 0 && !p.Closed, "only a closed loop has a worker rate")
+	report(p.Duration < 0, "duration must not be negative, not %v", p.Duration)
+	report(p.Timeout < 0, "timeout must not be negative, not %v", p.Timeout)
+	report(p.MaxRequests < 0, "max requests must not be negative, not %d", p.MaxRequests)
+	report(p.Connections < 0, "connections must not be negative, not %d", p.Connections)
+	report(p.MaxRedirects < 0, "max redirects must not be negative, not %d", p.MaxRedirects)
+	report(p.Proxy != nil && (p.Proxy.Scheme != "http" || p.Proxy.Host == ""), "proxy %q must be http://host:port", p.Proxy)
 	for i, r := range p.Requests {
-		if r.Path != "" && !strings.HasPrefix(r.Path, "/") {
-			errs = append(errs, fmt.Errorf("requests[%d].path %q must start with /", i, r.Path))
-		}
-		if r.Weight < 0 {
-			errs = append(errs, fmt.Errorf("requests[%d].weight must not be negative, not %d", i, r.Weight))
-		}
-		if err := r.Expect.validate(); err != nil {
-			errs = append(errs, fmt.Errorf("requests[%d].expect: %w", i, err))
-		}
-		if _, err := http.NewRequest(r.Method, "http://host"+orDefault(r.Path, "/"), nil); err != nil {
-			errs = append(errs, fmt.Errorf("requests[%d]: %w", i, err))
+		if err := r.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("requests[%d]%w", i, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// validate returns an error that goes on from the request's place in its plan.
+func (r *Request) validate() error {
+	if r.Path != "" && !strings.HasPrefix(r.Path, "/") {
+		return fmt.Errorf(".path %q must start with /", r.Path)
+	}
+	if r.Weight < 0 {
+		return fmt.Errorf(".weight must not be negative, not %d", r.Weight)
+	}
+	if err := r.Expect.validate(); err != nil {
+		return fmt.Errorf(".expect: %w", err)
+	}
+	if _, err := http.NewRequest(r.Method, "http://host"+orDefault(r.Path, "/"), nil); err != nil {
+		return fmt.Errorf(": %w", err)
+	}
+	return nil
 }
 
 // cycle picks the request for the n-th start: Weight times the first, then
@@ -125,11 +174,12 @@ func newCycle(requests []Request) cycle {
 	return c
 }
 
-func (c cycle) at(n int64) *Request {
+// at returns the index of the request for the n-th start.
+func (c cycle) at(n int64) int {
 	k := n % c.total
 	for i := range c.requests {
 		if k < int64(c.requests[i].Weight) {
-			return &c.requests[i]
+			return i
 		}
 		k -= int64(c.requests[i].Weight)
 	}

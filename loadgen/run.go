@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/serin-dev/serin/measure"
@@ -15,120 +13,161 @@ import (
 
 // Target is where the load goes and where its results are recorded.
 type Target struct {
-	// URL has the scheme and the address to connect to: http://127.0.0.1:8080.
+	// URL has the protocol and the host: http, https, grpc or grpcs, and
+	// host[:port]. What follows is ignored: paths are the requests'.
 	URL string
-	// Host is asked for in the Host header. Default: the URL's.
+	// Host is asked for in the Host header, and by TLS. Default: the URL's.
 	Host string
+	// ConnectTo is dialed instead of the URL's host: host:port, or unix: and
+	// the path of a socket.
+	ConnectTo string
 	// Recorder takes the results. Required.
 	Recorder *measure.Recorder
-	// Transport sends the requests. Default: HTTP/1.1 with the plan's number
-	// of connections, closed when the run ends.
+	// Each is called after each request, from any goroutine, where it is not
+	// nil. It must not keep d.
+	Each func(d *Detail)
+	// Transport sends the requests instead, and Go's timers keep the
+	// schedule: for other protocols, and for tests in fake time. Default: by
+	// URL and plan.
 	Transport http.RoundTripper
 }
 
+// Detail is all that is known of one request.
+type Detail struct {
+	measure.Result
+	Phases
+}
+
 // Run sends the plan's requests to every target, all on the same schedule,
-// until the plan's duration is over or ctx ends, and returns when every
-// request it started has ended. The end of ctx is not an error; requests cut
-// off by it are not recorded.
+// until the plan or ctx ends, and returns when every request it started has
+// ended. The end of ctx is not an error; requests cut off by it are not
+// recorded.
 //
-// Each target has as many workers as the plan has connections. A worker takes
-// the next number from its target's counter, waits for that request's intended
-// start and sends it. When all are busy the counter stands still and the
-// schedule does not, so the next worker to come back is late, and the lateness
-// is in the response time.
+// A request that is due goes out on the connection that was used last. When
+// all are busy there is another one, up to the plan's number; then the request
+// waits for the first to be free. The schedule does not wait, so the lateness
+// is in the response time. A request that has waited for as long as the
+// plan's timeout is given up, with the outcome Timeout.
 func Run(ctx context.Context, plan Plan, targets ...Target) error {
 	if err := plan.Validate(); err != nil {
 		return err
 	}
 	plan = plan.withDefaults()
-	runs := make([]*run, len(targets))
-	for i, target := range targets {
-		r, err := newRun(plan, target)
+	runs := make([]*run, 0, len(targets))
+	defer func() {
+		for _, r := range runs {
+			r.client.close()
+		}
+	}()
+	for _, target := range targets {
+		r, err := newRun(&plan, target)
 		if err != nil {
-			return err
+			return fmt.Errorf("target %q: %w", target.URL, err)
 		}
-		runs[i] = r
+		runs = append(runs, r)
 	}
-	start := time.Now()
+	return start(ctx, runs)
+}
+
+// start drives all runs from the same moment on.
+func start(ctx context.Context, runs []*run) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	begin := time.Now()
+	errs := make([]error, len(runs))
 	var wg sync.WaitGroup
-	for _, r := range runs {
-		for range plan.Connections {
-			wg.Go(func() { r.work(ctx, start) })
-		}
+	for i, r := range runs {
+		wg.Go(func() {
+			if r.plan.Closed {
+				r.closedLoop(ctx, begin)
+			} else if errs[i] = r.openLoop(ctx, begin); errs[i] != nil {
+				cancel()
+			}
+		})
 	}
 	wg.Wait()
-	for _, r := range runs {
-		r.client.close()
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // run is one target's share of Run.
 type run struct {
-	plan     Plan
-	cycle    cycle
-	client   *client
-	recorder *measure.Recorder
-	next     atomic.Int64
+	plan   *Plan
+	target Target
+	cycle  cycle
+	client client
 }
 
-func newRun(plan Plan, target Target) (*run, error) {
-	base, err := url.Parse(target.URL)
-	if err != nil {
-		return nil, fmt.Errorf("target: %w", err)
-	}
-	if base.Scheme != "http" || base.Host == "" {
-		return nil, fmt.Errorf("target %q must be http://host[:port]", target.URL)
-	}
+func newRun(plan *Plan, target Target) (*run, error) {
 	if target.Recorder == nil {
-		return nil, errors.New("target has no recorder")
+		return nil, errors.New("has no recorder")
 	}
-	return &run{
-		plan:     plan,
-		cycle:    newCycle(plan.Requests),
-		client:   newClient(plan, base, target),
-		recorder: target.Recorder,
-	}, nil
+	c, err := newClient(plan, target)
+	if err != nil {
+		return nil, err
+	}
+	return &run{plan: plan, target: target, cycle: newCycle(plan.Requests), client: c}, nil
 }
 
-func (r *run) work(ctx context.Context, start time.Time) {
-	writer := r.recorder.Writer()
-	defer writer.Close()
-	for {
-		n := r.next.Add(1) - 1
-		at := r.plan.Schedule(n)
-		if r.plan.Duration > 0 && at >= r.plan.Duration {
-			return
-		}
-		intended := start.Add(at)
-		if !waitUntil(ctx, intended) {
-			return
-		}
-		result := measure.Result{Intended: intended, Sent: time.Now()}
-		result.Outcome, result.OK = r.client.send(ctx, r.cycle.at(n))
-		result.Done = time.Now()
-		if ctx.Err() != nil {
-			return
-		}
-		writer.Record(result)
-	}
+// ended reports whether request n, due at an offset from the start, is no
+// longer part of the plan.
+func (r *run) ended(n int64, at time.Duration) bool {
+	return (r.plan.Duration > 0 && at >= r.plan.Duration) || (r.plan.MaxRequests > 0 && n >= r.plan.MaxRequests)
 }
 
-// waitUntil reports false when ctx ended first.
-func waitUntil(ctx context.Context, t time.Time) bool {
-	if ctx.Err() != nil {
-		return false
+// worker sends requests one after the other.
+type worker struct {
+	run    *run
+	sender sender
+	writer *measure.Writer
+	wake   chan job // holds one job, for an idle worker of an open loop
+}
+
+// job is one request to be sent.
+type job struct {
+	n        int64
+	intended time.Time
+	ready    time.Time // zero where there was a free connection
+}
+
+func (r *run) newWorker(ctx context.Context) *worker {
+	return &worker{run: r, sender: r.client.sender(ctx), writer: r.target.Recorder.Writer()}
+}
+
+func (w *worker) close() {
+	w.sender.close()
+	w.writer.Close()
+}
+
+// send sends one request and records how it went. It returns when that was.
+func (w *worker) send(ctx context.Context, j job) (done time.Time) {
+	if w.run.target.Each != nil {
+		return w.sendInDetail(ctx, j)
 	}
-	d := time.Until(t)
-	if d <= 0 {
-		return true
+	result := measure.Result{Intended: j.intended, Ready: j.ready, Sent: time.Now()}
+	w.sender.send(w.run.cycle.at(j.n), nil).finish(&result)
+	if ctx.Err() == nil { // otherwise cut off: nobody knows how it would have gone
+		w.writer.Record(result)
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
+	return result.Done
+}
+
+// sendInDetail is send for targets that want to know of each request. It is
+// apart since it allocates.
+func (w *worker) sendInDetail(ctx context.Context, j job) (done time.Time) {
+	d := &Detail{Result: measure.Result{Intended: j.intended, Ready: j.ready, Sent: time.Now()}}
+	w.sender.send(w.run.cycle.at(j.n), &d.Phases).finish(&d.Result)
+	if ctx.Err() == nil {
+		w.writer.Record(d.Result)
+		w.run.target.Each(d)
+	}
+	return d.Done
+}
+
+// giveUp records a request that has waited too long.
+func (w *worker) giveUp(j job) {
+	result := measure.Result{Intended: j.intended, Ready: j.ready, Done: j.ready, Outcome: measure.Timeout}
+	w.writer.Record(result)
+	if w.run.target.Each != nil {
+		w.run.target.Each(&Detail{Result: result})
 	}
 }

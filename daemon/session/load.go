@@ -95,7 +95,7 @@ func (l *Load) take(from *v1beta1.Load) error {
 		for name, value := range r.Headers {
 			header.Set(name, value)
 		}
-		l.Requests[i] = loadgen.Request{Method: r.Method, Path: r.Path, Header: header, Body: r.Body, Weight: int(r.Weight)}
+		l.Requests[i] = loadgen.Request{Method: r.Method, Path: r.Path, Header: header, Body: []byte(r.Body), Weight: int(r.Weight)}
 		if r.Method == "" {
 			l.Requests[i].Method = http.MethodGet
 		}

@@ -58,7 +58,7 @@ func TestLoadIsTakenWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Load{Rate: 50, Timeout: 2 * time.Second, Connections: 8, Requests: []loadgen.Request{
-		{Method: "POST", Path: "/p?q", Header: http.Header{"X-Test": {"1"}}, Body: "b", Weight: 3, Expect: loadgen.Expectation{
+		{Method: "POST", Path: "/p?q", Header: http.Header{"X-Test": {"1"}}, Body: []byte("b"), Weight: 3, Expect: loadgen.Expectation{
 			Status: []loadgen.StatusRange{{First: 200, Last: 299}, {First: 404, Last: 404}}, BodyContains: "ok",
 		}},
 	}}

@@ -99,11 +99,7 @@ func (s *session) run(ctx context.Context) {
 }
 
 func (s *session) target(t Target, recorder *measure.Recorder) loadgen.Target {
-	address := s.config.Gateway
-	if address == "" {
-		address = t.Host
-	}
-	return loadgen.Target{URL: "http://" + address, Host: t.Host, Recorder: recorder, Transport: s.config.Transport}
+	return loadgen.Target{URL: "http://" + t.Host, ConnectTo: s.config.Gateway, Recorder: recorder, Transport: s.config.Transport}
 }
 
 // window is one check: what came in since it began.

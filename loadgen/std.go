@@ -1,0 +1,227 @@
+package loadgen
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+
+	"github.com/serin-dev/serin/measure"
+)
+
+// userAgent marks Serin's own traffic in the workload's logs.
+const userAgent = "serin"
+
+// std is net/http: HTTP/2, proxies, and whatever a caller's transport does.
+type std struct {
+	plan      *Plan
+	endpoint  endpoint
+	transport http.RoundTripper
+	owned     *http.Transport // nil where the transport is the caller's
+	redirect  *redirector     // nil where redirects are not followed
+}
+
+func newStdClient(plan *Plan, e endpoint, transport http.RoundTripper) (*std, error) {
+	c := &std{plan: plan, endpoint: e, transport: transport}
+	if transport == nil {
+		c.owned = newTransport(plan, e)
+		c.transport = c.owned
+	}
+	for i := range plan.Requests {
+		if _, err := newRequest(context.Background(), plan, e, &plan.Requests[i]); err != nil {
+			return nil, fmt.Errorf("requests[%d]: %w", i, err)
+		}
+	}
+	if plan.MaxRedirects > 0 {
+		c.redirect = newRedirector(plan, e)
+	}
+	return c, nil
+}
+
+// newTransport returns a transport for everything that the plan says about
+// connections.
+func newTransport(plan *Plan, e endpoint) *http.Transport {
+	t := &http.Transport{
+		MaxIdleConns:        plan.Connections,
+		MaxIdleConnsPerHost: plan.Connections,
+		DisableKeepAlives:   plan.DisableKeepAlive,
+		DisableCompression:  true, // the plan's headers say what is accepted
+		Protocols:           new(http.Protocols),
+	}
+	if e.secure() {
+		t.TLSClientConfig = e.tlsConfig(plan)
+	} else if plan.TLS != nil { // a redirect may lead there
+		t.TLSClientConfig = plan.TLS.Clone()
+	}
+	t.Protocols.SetHTTP1(!plan.HTTP2)
+	t.Protocols.SetHTTP2(plan.HTTP2)
+	t.Protocols.SetUnencryptedHTTP2(plan.HTTP2)
+	if plan.Proxy != nil {
+		t.Proxy = http.ProxyURL(plan.Proxy)
+	} else {
+		t.DialContext = e.dialOwn
+	}
+	return t
+}
+
+// dialOwn connects to the endpoint where its own address is asked for, and to
+// any other that a redirect leads to.
+func (e endpoint) dialOwn(ctx context.Context, network, address string) (net.Conn, error) {
+	own := e.url.Host
+	if e.url.Port() == "" {
+		own = net.JoinHostPort(e.url.Hostname(), defaultPorts[e.url.Scheme])
+	}
+	if address == own {
+		return e.dial(ctx)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
+}
+
+// newRequest returns the request as net/http sends it.
+func newRequest(ctx context.Context, plan *Plan, e endpoint, r *Request) (*http.Request, error) {
+	var body io.Reader
+	if len(r.Body) > 0 {
+		body = bytes.NewReader(r.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, e.url.Scheme+"://"+e.url.Host+r.Path, body)
+	if err != nil {
+		return nil, err
+	}
+	if r.Header != nil {
+		req.Header = r.Header.Clone()
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", userAgent)
+	}
+	req.Host = e.host
+	req.Close = plan.DisableKeepAlive
+	return req, nil
+}
+
+func (c *std) sender(ctx context.Context) sender { return &stdSender{std: c, ctx: ctx} }
+
+func (c *std) close() {
+	if c.owned != nil {
+		c.owned.CloseIdleConnections()
+	}
+	if c.redirect != nil {
+		c.redirect.close()
+	}
+}
+
+type stdSender struct {
+	*std
+	ctx context.Context // of the worker, which ends with it
+}
+
+func (s *stdSender) close() {}
+
+func (s *stdSender) send(i int, p *Phases) reply {
+	r := &s.plan.Requests[i]
+	deadline := s.plan.deadline(time.Now())
+	ctx, cancel := withDeadline(s.ctx, deadline)
+	defer cancel()
+	if p != nil {
+		var done func()
+		ctx, done = tracePhases(ctx, p)
+		defer done()
+	}
+	req, err := newRequest(ctx, s.plan, s.endpoint, r)
+	if err != nil {
+		return failed(measure.Protocol)
+	}
+	resp, err := s.transport.RoundTrip(req)
+	if err != nil {
+		return failed(classify(err))
+	}
+	if s.redirect != nil && isRedirect(resp.StatusCode) && resp.Header.Get("Location") != "" {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		return s.redirect.follow(s.ctx, deadline, r, resp.StatusCode, resp.Header.Get("Location"))
+	}
+	return readResponse(resp, &r.Expect)
+}
+
+// withDeadline is context.WithDeadline, for which a zero deadline is none.
+func withDeadline(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	if deadline.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline)
+}
+
+// readResponse reads the body to its end and judges the answer.
+func readResponse(resp *http.Response, e *Expectation) reply {
+	defer func() { _ = resp.Body.Close() }() // read to its end below
+	var searched []byte
+	var err error
+	if e.BodyContains != "" {
+		if searched, err = io.ReadAll(io.LimitReader(resp.Body, searchedBytes)); err == nil {
+			searched = decoded(searched, resp.Header.Get("Content-Encoding"))
+		}
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+	}
+	switch {
+	case isTimeout(err):
+		return failed(measure.Timeout)
+	case err != nil:
+		return failed(measure.Truncated)
+	case resp.StatusCode < 100 || resp.StatusCode > 599:
+		return failed(measure.Protocol)
+	}
+	outcome := measure.Status(resp.StatusCode)
+	return reply{outcome: outcome, ok: expected(e, outcome, resp.Header.Values, searched)}
+}
+
+// decoded undoes the compression that hey's requests accept, as far as the
+// body was kept. A body that is not what it says stays as it is.
+func decoded(body []byte, encoding string) []byte {
+	if encoding != "gzip" {
+		return body
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return body
+	}
+	plain, err := io.ReadAll(io.LimitReader(z, searchedBytes))
+	if err != nil && len(plain) == 0 {
+		return body
+	}
+	return plain
+}
+
+// tracePhases has net/http's own account of a request put down in p. done is
+// to be called when the response was read.
+func tracePhases(ctx context.Context, p *Phases) (_ context.Context, done func()) {
+	begin := time.Now()
+	var dns, got, wrote, first time.Time
+	trace := &httptrace.ClientTrace{
+		DNSStart: func(httptrace.DNSStartInfo) { dns = time.Now() },
+		DNSDone:  func(httptrace.DNSDoneInfo) { p.DNS = time.Since(dns) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			got = time.Now()
+			if !info.Reused {
+				p.Connect = got.Sub(begin)
+			}
+		},
+		WroteRequest:         func(httptrace.WroteRequestInfo) { wrote = time.Now() },
+		GotFirstResponseByte: func() { first = time.Now() },
+	}
+	return httptrace.WithClientTrace(ctx, trace), func() {
+		if !got.IsZero() && !wrote.IsZero() {
+			p.Write = wrote.Sub(got)
+		}
+		if !wrote.IsZero() && !first.IsZero() {
+			p.Wait, p.Read = first.Sub(wrote), time.Since(first)
+		}
+	}
+}
+
