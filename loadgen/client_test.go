@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -19,9 +18,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rawServer answers every connection with handle, after the request's head
-// was read.
-func rawServer(t *testing.T, handle func(net.Conn)) string {
+// acceptAll serves every connection with handle, closes it after, and is gone
+// at the end of the test.
+func acceptAll(t *testing.T, handle func(net.Conn)) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,9 +35,7 @@ func rawServer(t *testing.T, handle func(net.Conn)) string {
 			}
 			wg.Go(func() {
 				defer func() { _ = conn.Close() }()
-				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-					handle(conn)
-				}
+				handle(conn)
 			})
 		}
 	})
@@ -47,6 +44,17 @@ func rawServer(t *testing.T, handle func(net.Conn)) string {
 		wg.Wait()
 	})
 	return "http://" + l.Addr().String()
+}
+
+// rawServer answers the first request of every connection with handle, after
+// its head was read.
+func rawServer(t *testing.T, handle func(net.Conn)) (url string) {
+	t.Helper()
+	return acceptAll(t, func(conn net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			handle(conn)
+		}
+	})
 }
 
 // sendOnce sends the plan's first request by the client that Run would use.
@@ -63,44 +71,23 @@ func sendOnce(t *testing.T, plan Plan, target Target) reply {
 	return s.send(0, nil)
 }
 
-func TestEveryWayToFailHasItsName(t *testing.T) {
+func TestFailuresToConnectHaveTheirName(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = closed.Close()
-	write := func(s string) func(net.Conn) {
-		return func(c net.Conn) { _, _ = io.WriteString(c, s) }
-	}
-	for _, tc := range []struct {
-		name string
-		url  string
-		want measure.Outcome
-	}{
-		{"nobody listens", "http://" + closed.Addr().String(), measure.Connect},
-		{"unknown name", "http://no-such-host.invalid", measure.DNS},
-		{"closed without an answer", rawServer(t, func(net.Conn) {}), measure.Reset},
-		{"reset without an answer", rawServer(t, func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }), measure.Reset},
-		{"garbage", rawServer(t, write("what?\r\n\r\n")), measure.Protocol},
-		{"body cut off", rawServer(t, write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort")), measure.Truncated},
-		{"chunk cut off", rawServer(t, write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nshort")), measure.Truncated},
-		{"never answers", rawServer(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), measure.Timeout},
-		{"never finishes", rawServer(t, func(c net.Conn) {
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort")
-			_, _ = io.Copy(io.Discard, c)
-		}), measure.Timeout},
-		{"whole", rawServer(t, write("HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno")), measure.Status(503)},
-		{"redirect is the answer", rawServer(t, write("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")), measure.Status(302)},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			timeout := 20 * time.Second
-			if tc.want == measure.Timeout {
-				timeout = 50 * time.Millisecond
+	transport := new(http.Transport)
+	defer transport.CloseIdleConnections()
+	for _, client := range []http.RoundTripper{nil, transport} {
+		for url, want := range map[string]measure.Outcome{
+			"http://" + closed.Addr().String(): measure.Connect,
+			"http://no-such-host.invalid":      measure.DNS,
+		} {
+			if got := sendOnce(t, Plan{}, Target{URL: url, Transport: client}); got.outcome != want {
+				t.Errorf("%s: outcome = %v, want %v", url, got.outcome, want)
 			}
-			if got := sendOnce(t, Plan{Timeout: timeout}, Target{URL: tc.url}); got.outcome != tc.want {
-				t.Errorf("outcome = %v, want %v", got.outcome, tc.want)
-			}
-		})
+		}
 	}
 }
 

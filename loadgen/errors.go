@@ -14,7 +14,7 @@ import (
 	"github.com/serin-dev/serin/measure"
 )
 
-// classify names the kind of error that kept a response from beginning.
+// classify names the kind of error that kept a response from arriving.
 func classify(err error) measure.Outcome {
 	switch {
 	case isTimeout(err):
@@ -25,6 +25,8 @@ func classify(err error) measure.Outcome {
 		return measure.Connect
 	case isTLS(err):
 		return measure.TLS
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return measure.Truncated
 	case isBroken(err):
 		return measure.Reset
 	default:
@@ -68,5 +70,5 @@ func isTLS(err error) bool {
 // a connection closed under the request.
 func isBroken(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		errors.Is(err, io.EOF)
 }

@@ -297,7 +297,7 @@ func (s *http1Sender) receive(conn *conn, r *Request) (outcome measure.Outcome, 
 	if r.Method == http.MethodHead || code < 200 || code == http.StatusNoContent || code == http.StatusNotModified {
 		length = 0
 	}
-	if err := s.readBody(length, r.Expect.BodyContains != ""); err != nil {
+	if err := s.readBody(conn, length, r.Expect.BodyContains != ""); err != nil {
 		return s.broken(conn), false
 	}
 	// What a server sends unasked cannot be told from the next response.
@@ -316,7 +316,7 @@ const (
 
 // readBody reads the body to its end, and keeps its first part where it is to
 // be searched.
-func (s *http1Sender) readBody(length int, search bool) error {
+func (s *http1Sender) readBody(conn *conn, length int, search bool) error {
 	var body io.Reader
 	switch {
 	case length >= 0 && !search:
@@ -345,6 +345,9 @@ func (s *http1Sender) readBody(length int, search bool) error {
 		if err != nil {
 			return err
 		}
+	}
+	if length == chunked && conn.err != nil {
+		return io.ErrUnexpectedEOF // fasthttp takes it for the end
 	}
 	if search {
 		s.searched = decoded(s.searched, string(s.response.Header.ContentEncoding()))

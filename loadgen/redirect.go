@@ -100,4 +100,3 @@ func (d *redirector) next(ctx context.Context, r *Request, code int, location st
 	req.URL.Path, req.URL.RawPath, req.URL.RawQuery = to.Path, to.RawPath, to.RawQuery
 	return req, nil
 }
-

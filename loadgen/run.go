@@ -21,6 +21,8 @@ type Target struct {
 	// ConnectTo is dialed instead of the URL's host: host:port, or unix: and
 	// the path of a socket.
 	ConnectTo string
+	// Requests are sent instead of the plan's, where there are any.
+	Requests []Request
 	// Recorder takes the results. Required.
 	Recorder *measure.Recorder
 	// Each is called after each request, from any goroutine, where it is not
@@ -100,6 +102,15 @@ type run struct {
 func newRun(plan *Plan, target Target) (*run, error) {
 	if target.Recorder == nil {
 		return nil, errors.New("has no recorder")
+	}
+	if len(target.Requests) > 0 {
+		own := *plan
+		own.Requests = target.Requests
+		if err := own.Validate(); err != nil {
+			return nil, err
+		}
+		own = own.withDefaults()
+		plan = &own
 	}
 	c, err := newClient(plan, target)
 	if err != nil {

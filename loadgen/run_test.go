@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -176,6 +178,189 @@ func TestPlansThatMakeNoSenseAreRefused(t *testing.T) {
 	for _, target := range []Target{{URL: "ftp://x", Recorder: measure.NewRecorder()}, {URL: "http://x"}, {URL: ":", Recorder: measure.NewRecorder()}} {
 		if err := Run(t.Context(), Plan{Schedule: ConstantRate(1)}, target); err == nil {
 			t.Errorf("target %+v was accepted", target)
+		}
+	}
+}
+
+// A target that holds every connection makes requests wait. The waiting is in
+// the response time, and not in the lag, which is the generator's own.
+func TestWaitingForAConnectionIsTheTargetsDoing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if err := sleep(r.Context(), 300*time.Millisecond); err != nil {
+				return nil, err
+			}
+			return respond(http.StatusOK), nil
+		})
+		rec := measure.NewRecorder()
+		plan := Plan{Schedule: ConstantRate(10), Duration: 500 * time.Millisecond, Connections: 1}
+		if err := Run(t.Context(), plan, Target{URL: "http://target", Recorder: rec, Transport: slow}); err != nil {
+			t.Fatal(err)
+		}
+		// Due at 0, 100, … 400 ms and answered at 300, 600, … 1500 ms.
+		got := rec.Take()
+		if got.Requests() != 5 || got.Waited != 4 {
+			t.Errorf("%d requests, %d waited; want 5 and 4", got.Requests(), got.Waited)
+		}
+		if longest := got.Response.Max(); longest < 1099*time.Millisecond || longest > 1102*time.Millisecond {
+			t.Errorf("longest response time %v, want 1.1s", longest)
+		}
+		if lag := got.Lag.Max(); lag > time.Millisecond {
+			t.Errorf("lag %v, want none: the generator was in time", lag)
+		}
+		if got.GeneratorLimited() {
+			t.Error("a slow target is taken for a slow generator")
+		}
+	})
+}
+
+// A target that hangs: each connection is tied up for the timeout, and who
+// waited that long for one is given up too, so that the run ends.
+func TestRequestsThatWaitTooLongAreGivenUpAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		never := roundTripper(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		rec := measure.NewRecorder()
+		plan := Plan{Schedule: ConstantRate(100), Duration: time.Second, Connections: 2, Timeout: 2 * time.Second}
+		if err := Run(t.Context(), plan, Target{URL: "http://target", Recorder: rec, Transport: never}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("the run took %v, want at most its duration and twice the timeout", took)
+		}
+		got := rec.Take()
+		if got.Requests() != 100 || got.Outcomes[measure.Timeout] != 100 {
+			t.Errorf("%v, want all 100 requests timed out", got.Outcomes)
+		}
+		if sent := got.Service.Count(); sent >= 100 || sent < 2 {
+			t.Errorf("%d requests were sent, want some, but not all", sent)
+		}
+	})
+}
+
+func TestConnectionsGrowOnlyAsNeeded(t *testing.T) {
+	var mu sync.Mutex
+	connections := map[string]bool{}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		connections[r.RemoteAddr] = true
+	}))
+	defer server.Close()
+	rec := measure.NewRecorder()
+	plan := Plan{Schedule: ConstantRate(50), MaxRequests: 20, Connections: 20}
+	if err := Run(t.Context(), plan, Target{URL: server.URL, Recorder: rec}); err != nil {
+		t.Fatal(err)
+	}
+	if n := rec.Take().Requests(); n != 20 {
+		t.Errorf("%d requests, want 20", n)
+	}
+	// One, if each is answered within 20 ms; a busy machine may need more.
+	if len(connections) >= 20 {
+		t.Errorf("%d connections for 20 requests, one after the other", len(connections))
+	}
+}
+
+func TestScheduleEndsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		rec := measure.NewRecorder()
+		ok := roundTripper(func(*http.Request) (*http.Response, error) { return respond(200), nil })
+		plan := Plan{Schedule: Steps(Step{10, time.Second}, Step{20, time.Second})}
+		if err := Run(t.Context(), plan, Target{URL: "http://target", Recorder: rec, Transport: ok}); err != nil {
+			t.Fatal(err)
+		}
+		if n := rec.Take().Requests(); n != 30 || time.Since(begin) != 1950*time.Millisecond {
+			t.Errorf("%d requests in %v, want 30 in 1.95s", n, time.Since(begin))
+		}
+	})
+}
+
+func TestClosedLoopWaitsForAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if err := sleep(r.Context(), 100*time.Millisecond); err != nil {
+				return nil, err
+			}
+			return respond(http.StatusOK), nil
+		})
+		for _, tc := range []struct {
+			name string
+			plan Plan
+			want int64
+			took time.Duration
+		}{
+			{"as fast as it goes", Plan{Closed: true, Connections: 3, Duration: time.Second}, 30, time.Second},
+			{"so many requests", Plan{Closed: true, Connections: 3, MaxRequests: 12}, 12, 400 * time.Millisecond},
+			// Each worker's turns are at 500, 1000, 1500 and 2000 ms; the last one is too late.
+			{"at a rate of each", Plan{Closed: true, Connections: 3, WorkerRate: 2, Duration: 1900 * time.Millisecond}, 9, 1900 * time.Millisecond},
+			// A turn every 50 ms, of which every other one is lost.
+			{"slower than its rate", Plan{Closed: true, Connections: 1, WorkerRate: 20, MaxRequests: 5}, 5, 600 * time.Millisecond},
+		} {
+			begin := time.Now()
+			rec := measure.NewRecorder()
+			if err := Run(t.Context(), tc.plan, Target{URL: "http://target", Recorder: rec, Transport: slow}); err != nil {
+				t.Fatal(err)
+			}
+			got := rec.Take()
+			if took := time.Since(begin); got.Requests() != tc.want || took < tc.took-100*time.Millisecond || took > tc.took+100*time.Millisecond {
+				t.Errorf("%s: %d requests in %v, want %d in about %v", tc.name, got.Requests(), took, tc.want, tc.took)
+			}
+			if got.Lag.Max() > time.Millisecond || got.Waited > 0 {
+				t.Errorf("%s: lag %v, %d waited; a closed loop knows neither", tc.name, got.Lag.Max(), got.Waited)
+			}
+		}
+	})
+}
+
+func TestEachRequestIsToldInDetail(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	defer server.Close()
+	for _, protocol := range []Target{{URL: server.URL}, {URL: server.URL, Transport: new(http.Transport)}} {
+		var mu sync.Mutex
+		var got []Detail
+		target := protocol
+		target.Recorder = measure.NewRecorder()
+		target.Each = func(d *Detail) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, *d)
+		}
+		plan := Plan{Closed: true, Connections: 1, MaxRequests: 3}
+		if err := Run(t.Context(), plan, target); err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 3 || got[0].Connect <= 0 || got[1].Connect != 0 {
+			t.Fatalf("%d details, connected in %v and %v; want 3, one connection", len(got), got[0].Connect, got[1].Connect)
+		}
+		for _, d := range got {
+			if parts := d.Connect + d.Write + d.Phases.Wait + d.Read; d.Phases.Wait <= 0 || parts > d.ServiceTime() {
+				t.Errorf("phases %+v make more than the service time %v", d.Phases, d.ServiceTime())
+			}
+		}
+		if transport, ok := target.Transport.(*http.Transport); ok {
+			transport.CloseIdleConnections()
+		}
+	}
+}
+
+func TestPlansOfClosedLoops(t *testing.T) {
+	for _, tc := range []struct {
+		plan Plan
+		want string
+	}{
+		{Plan{Closed: true, Schedule: ConstantRate(1)}, "closed loop has no schedule"},
+		{Plan{Schedule: ConstantRate(1), WorkerRate: 1}, "only a closed loop"},
+		{Plan{Closed: true, WorkerRate: -1}, "worker rate"},
+		{Plan{Closed: true, MaxRequests: -1}, "max requests"},
+		{Plan{Closed: true, MaxRedirects: -1}, "max redirects"},
+		{Plan{Closed: true, Proxy: &url.URL{Scheme: "socks5", Host: "h"}}, "proxy"},
+	} {
+		if err := tc.plan.Validate(); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%v, want an error with %q", err, tc.want)
 		}
 	}
 }

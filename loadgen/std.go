@@ -224,4 +224,3 @@ func tracePhases(ctx context.Context, p *Phases) (_ context.Context, done func()
 		}
 	}
 }
-
