@@ -36,6 +36,16 @@ func classify(err error) measure.Outcome {
 	}
 }
 
+// unanswered is classify for an error that came instead of the first byte of a
+// response: a connection that ended there was reset, even where TLS says that
+// it was cut off.
+func unanswered(err error) measure.Outcome {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return measure.Reset
+	}
+	return classify(err)
+}
+
 func is[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok

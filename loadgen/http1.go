@@ -229,10 +229,8 @@ func (s *http1Sender) exchange(conn *conn, r *wireRequest, p *Phases) (result re
 	// A server may answer before it has read everything, and close.
 	if _, err := s.reader.Peek(1); err != nil {
 		s.drop()
-		if isTimeout(err) {
-			return failed(measure.Timeout), false
-		}
-		return failed(measure.Reset), r.again && !conn.lastUsed.IsZero()
+		outcome := unanswered(err)
+		return failed(outcome), outcome == measure.Reset && r.again && !conn.lastUsed.IsZero()
 	}
 	first := p.now()
 	outcome, reusable := s.receive(conn, r.Request)
