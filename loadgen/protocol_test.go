@@ -126,15 +126,16 @@ func TestHTTP2SharesAConnection(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	rec := measure.NewRecorder()
-	if err := Run(t.Context(), Plan{Closed: true, Connections: 8, MaxRequests: 200, HTTP2: true}, Target{URL: server.URL, Recorder: rec}); err != nil {
+	if err := Run(t.Context(), Plan{Closed: true, Connections: 300, MaxRequests: 2000, HTTP2: true}, Target{URL: server.URL, Recorder: rec}); err != nil {
 		t.Fatal(err)
 	}
 	got := rec.Take()
-	if got.Outcomes[measure.Status(200)] != 200 {
-		t.Errorf("outcomes %v, want 200 good ones", got.Outcomes)
+	if got.Outcomes[measure.Status(200)] != 2000 {
+		t.Errorf("outcomes %v, want 2000 good ones", got.Outcomes)
 	}
-	if n := connections.Load(); n >= 8 {
-		t.Errorf("%d connections for 8 requests in flight", n)
+	// A server allows 250 requests at a time on one.
+	if n := connections.Load(); n > 4 {
+		t.Errorf("%d connections for 300 requests in flight, want two", n)
 	}
 }
 

@@ -58,6 +58,9 @@ func newTransport(plan *Plan, e endpoint) *http.Transport {
 	} else if plan.TLS != nil { // a redirect may lead there
 		t.TLSClientConfig = plan.TLS.Clone()
 	}
+	if plan.HTTP2 {
+		t.MaxConnsPerHost = 1 // or each of the first requests would have its own
+	}
 	t.Protocols.SetHTTP1(!plan.HTTP2)
 	t.Protocols.SetHTTP2(plan.HTTP2)
 	t.Protocols.SetUnencryptedHTTP2(plan.HTTP2)
