@@ -198,7 +198,8 @@ var heyHeader = regexp.MustCompile(`^([\w-]+):\s*(.+)$`)
 
 // header builds the headers in hey's order: -T, then -H, then the flags that
 // stand for one header. A host among them is dropped, as net/http does too.
-// hey adds its own name to that of the user agent; so does Serin.
+// hey adds its own name to that of the user agent; so does Serin. hey v0.1.5
+// reads -a and does not send it, which is taken for a mistake.
 func (f *HeyFlags) header() (http.Header, error) {
 	header := http.Header{"Content-Type": {f.ContentType}}
 	for _, h := range f.Headers {
@@ -222,7 +223,8 @@ func (f *HeyFlags) header() (http.Header, error) {
 	if agent := orDefault(f.UserAgent, header.Get("User-Agent")); agent != "" {
 		header.Set("User-Agent", agent+" "+userAgent)
 	}
-	if !f.DisableCompression && header.Get("Accept-Encoding") == "" {
+	// As net/http does for hey, which does not for what has no body to compress.
+	if !f.DisableCompression && header.Get("Accept-Encoding") == "" && header.Get("Range") == "" && !strings.EqualFold(f.Method, http.MethodHead) {
 		header.Set("Accept-Encoding", "gzip")
 	}
 	header.Del("Host")

@@ -16,7 +16,7 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newDaemon(), newVersion())
+	root.AddCommand(newDaemon(), newLoad(), newVersion())
 	return root
 }
 

@@ -1,0 +1,18 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/serin-dev/serin/load"
+)
+
+func newLoad() *cobra.Command {
+	return &cobra.Command{
+		Use:                "load [flags] URL [URL ...]",
+		Short:              "Send load by hand, with hey's flags and an open loop",
+		DisableFlagParsing: true, // the flags are hey's, which are not cobra's
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return load.Command(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+}
