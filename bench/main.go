@@ -84,7 +84,9 @@ func (b *bench) sections(ctx context.Context, only string) error {
 func (b *bench) find(ctx context.Context) error {
 	for path, pkg := range map[*string]string{&b.serin: "./cmd/serin", &b.hey: "github.com/rakyll/hey"} {
 		*path = filepath.Join(b.dir, filepath.Base(pkg))
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", *path, pkg).CombinedOutput(); err != nil {
+		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", *path, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the image is built
+		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/serin-dev/serin/report"
@@ -39,9 +38,7 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	done := o.procs(ctx)
 	err = r.run(ctx, plan, stderr)
-	done()
 	if err := errors.Join(err, r.close()); err != nil {
 		return err
 	}
@@ -51,31 +48,10 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	return o.verdict(&r.state)
 }
 
-// procs sets how many processors the run uses; done undoes it.
-func (o *options) procs(ctx context.Context) (done func()) {
-	if o.CPUs > 0 {
-		before := runtime.GOMAXPROCS(o.CPUs)
-		return func() { runtime.GOMAXPROCS(before) }
-	}
-	if !o.open() {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		govern(ctx)
-	}()
-	return func() {
-		cancel()
-		<-ended
-	}
-}
-
 // write writes the report, in all the forms that were asked for.
 func (o *options) write(r *report.Run, stdout io.Writer) error {
 	var err error
-	switch o.Output {
+	switch o.hey.Output {
 	case "json":
 		err = report.JSON(stdout, r)
 	case "csv": // written as it came

@@ -16,7 +16,7 @@ import (
 
 // options are the flags, as they were given.
 type options struct {
-	loadgen.HeyFlags
+	hey loadgen.HeyFlags
 
 	rate     float64
 	ramp     time.Duration
@@ -56,7 +56,7 @@ func parse(args []string) (*options, error) {
 func (o *options) flagSet() *flag.FlagSet {
 	set := flag.NewFlagSet("serin load", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // the error is returned
-	o.Register(set)
+	o.hey.Register(set)
 	set.Float64Var(&o.rate, "rate", 0, "")
 	set.DurationVar(&o.ramp, "ramp", 0, "")
 	set.Func("steps", "", func(s string) (err error) {
@@ -88,11 +88,11 @@ func (o *options) flagSet() *flag.FlagSet {
 func (o *options) open() bool { return o.rate > 0 || len(o.steps) > 0 }
 
 func (o *options) validate(given map[string]bool) error {
-	if err := o.HeyFlags.Validate(); err != nil {
+	if err := o.hey.Validate(); err != nil {
 		return err
 	}
 	switch {
-	case o.open() && o.HeyFlags.Rate > 0:
+	case o.open() && o.hey.Rate > 0:
 		return errors.New("-q limits the workers of a closed loop: give it or -rate, not both")
 	case given["rate"] && len(o.steps) > 0:
 		return errors.New("give -rate or -steps, not both")
@@ -110,12 +110,12 @@ func (o *options) validate(given map[string]bool) error {
 		return fmt.Errorf("-arrivals must be constant or poisson, not %q", o.arrivals)
 	case o.arrivals == "poisson" && o.ramp > 0:
 		return errors.New("-ramp goes with constant arrivals only")
-	case o.Requests <= 0 && o.Duration == 0:
-		return fmt.Errorf("-n must be positive, not %d", o.Requests)
-	case !o.open() && o.Duration == 0 && o.Requests < o.Workers:
-		return fmt.Errorf("-n %d must not be less than -c %d: each worker sends at least one request", o.Requests, o.Workers)
-	case o.Output != "" && o.Output != "text" && o.Output != "csv" && o.Output != "json":
-		return fmt.Errorf("-o must be text, csv or json, not %q", o.Output)
+	case o.hey.Requests <= 0 && o.hey.Duration == 0:
+		return fmt.Errorf("-n must be positive, not %d", o.hey.Requests)
+	case !o.open() && o.hey.Duration == 0 && o.hey.Requests < o.hey.Workers:
+		return fmt.Errorf("-n %d must not be less than -c %d: each worker sends at least one request", o.hey.Requests, o.hey.Workers)
+	case o.hey.Output != "" && o.hey.Output != "text" && o.hey.Output != "csv" && o.hey.Output != "json":
+		return fmt.Errorf("-o must be text, csv or json, not %q", o.hey.Output)
 	case o.report != "" && filepath.Ext(o.report) != ".html" && filepath.Ext(o.report) != ".svg":
 		return fmt.Errorf("-report must be a file name that ends in .html or .svg, not %q", o.report)
 	}
@@ -134,7 +134,7 @@ func (o *options) validateURLs() error {
 			return err
 		}
 	}
-	if o.Output == "csv" && len(o.urls) > 1 {
+	if o.hey.Output == "csv" && len(o.urls) > 1 {
 		return errors.New("-o csv is for one URL")
 	}
 	return nil

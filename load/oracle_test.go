@@ -54,10 +54,10 @@ func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		r.Method, r.RequestURI, strings.ReplaceAll(r.Host, w.Listener.Addr().String(), "self"), r.Close, r.ContentLength, r.Header, body))
 	w.connections[r.RemoteAddr] = true
 	w.mu.Unlock()
-	switch {
-	case r.URL.Path == "/redirect":
+	switch r.URL.Path {
+	case "/redirect":
 		http.Redirect(rw, r, "/there", http.StatusFound)
-	case r.URL.Path == "/loop":
+	case "/loop":
 		http.Redirect(rw, r, "/loop", http.StatusFound)
 	default:
 		_, _ = io.WriteString(rw, "ok")

@@ -24,32 +24,32 @@ const heyRedirects = 9
 // plan is the load that the options ask for.
 func (o *options) plan() (loadgen.Plan, error) {
 	p := loadgen.Plan{
-		Duration:         o.Duration,
-		Connections:      o.Workers,
-		Timeout:          time.Duration(o.TimeoutSeconds) * time.Second,
-		DisableKeepAlive: o.DisableKeepAlive,
+		Duration:         o.hey.Duration,
+		Connections:      o.hey.Workers,
+		Timeout:          time.Duration(o.hey.TimeoutSeconds) * time.Second,
+		DisableKeepAlive: o.hey.DisableKeepAlive,
 		HTTP2:            o.http2(),
 	}
-	if o.TimeoutSeconds == 0 {
+	if o.hey.TimeoutSeconds == 0 {
 		p.Timeout = loadgen.NoTimeout
 	}
-	if !o.DisableRedirects {
+	if !o.hey.DisableRedirects {
 		p.MaxRedirects = heyRedirects
 	}
 	if o.open() {
 		p.Schedule = o.schedule()
 	} else {
-		p.Closed, p.WorkerRate = true, o.HeyFlags.Rate
+		p.Closed, p.WorkerRate = true, o.hey.Rate
 	}
-	if o.Duration == 0 && len(o.steps) == 0 {
-		p.MaxRequests = int64(o.Requests)
+	if o.hey.Duration == 0 && len(o.steps) == 0 {
+		p.MaxRequests = int64(o.hey.Requests)
 		if p.Closed { // each worker sends as many, like hey's
-			p.MaxRequests -= p.MaxRequests % int64(o.Workers)
+			p.MaxRequests -= p.MaxRequests % int64(o.hey.Workers)
 		}
 	}
 	var err error
-	if o.Proxy != "" {
-		if p.Proxy, err = parseProxy(o.Proxy); err != nil {
+	if o.hey.Proxy != "" {
+		if p.Proxy, err = parseProxy(o.hey.Proxy); err != nil {
 			return p, err
 		}
 	}
@@ -67,7 +67,7 @@ func (o *options) http2() bool {
 	if o.h2c {
 		return true
 	}
-	return o.HTTP2 && strings.HasPrefix(o.urls[0], "https:")
+	return o.hey.HTTP2 && strings.HasPrefix(o.urls[0], "https:")
 }
 
 func (o *options) schedule() loadgen.Schedule {
@@ -88,8 +88,8 @@ func (o *options) span() time.Duration {
 	switch {
 	case !o.open():
 		return 0
-	case o.Duration > 0:
-		return o.Duration
+	case o.hey.Duration > 0:
+		return o.hey.Duration
 	case len(o.steps) > 0:
 		var sum time.Duration
 		for _, s := range o.steps {
@@ -99,8 +99,17 @@ func (o *options) span() time.Duration {
 	case o.ramp > 0 || o.arrivals != "constant":
 		return 0
 	default:
-		return time.Duration(float64(o.Requests) / o.rate * float64(time.Second))
+		return time.Duration(float64(o.hey.Requests) / o.rate * float64(time.Second))
 	}
+}
+
+// peakRate is the highest rate of an open loop, to each target.
+func (o *options) peakRate() float64 {
+	peak := o.rate
+	for _, s := range o.steps {
+		peak = max(peak, s.Rate)
+	}
+	return peak
 }
 
 // rateIntended is the rate asked for of each target over the whole run, in
@@ -109,14 +118,14 @@ func (o *options) rateIntended(elapsed time.Duration) float64 {
 	switch {
 	case len(o.steps) > 0 || o.ramp > 0:
 		horizon := elapsed
-		if o.Duration > 0 {
-			horizon = min(elapsed, o.Duration)
+		if o.hey.Duration > 0 {
+			horizon = min(elapsed, o.hey.Duration)
 		}
 		return scheduled(o.schedule(), horizon)
 	case o.open():
 		return o.rate
 	default:
-		return o.HeyFlags.Rate * float64(o.Workers)
+		return o.hey.Rate * float64(o.hey.Workers)
 	}
 }
 
@@ -143,7 +152,7 @@ func (o *options) targets() ([]loadgen.Target, error) {
 		if err != nil {
 			return nil, err
 		}
-		request, err := o.Request(u)
+		request, err := o.hey.Request(u)
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +163,7 @@ func (o *options) targets() ([]loadgen.Target, error) {
 			request.Header.Del("Accept-Encoding")
 		}
 		targets = append(targets, loadgen.Target{
-			URL: text, Host: o.Host, ConnectTo: o.connectTo,
+			URL: text, Host: o.hey.Host, ConnectTo: o.connectTo,
 			Requests: []loadgen.Request{request}, Recorder: measure.NewRecorder(),
 		})
 	}

@@ -29,19 +29,21 @@ type recording struct {
 	log     *measure.LogWriter // into logFile
 
 	begin, last time.Time // of the run, and of the interval
-	meter       *loadgen.Meter
+	meter, busy *loadgen.Meter
+	governor    *governor // nil where the processors are given
+	taken       int64     // requests of the last interval
 	state       report.Run
 }
 
 // newRecording opens the files, so that nothing is sent where that fails.
 func newRecording(o *options, targets []loadgen.Target, stdout io.Writer) (*recording, error) {
 	now := time.Now()
-	r := &recording{options: o, targets: targets, begin: now, last: now, meter: loadgen.NewMeter()}
-	r.state = report.Run{Started: now, Closed: !o.open(), Workers: o.Workers, CPUs: runtime.GOMAXPROCS(0)}
+	r := &recording{options: o, targets: targets, begin: now, last: now, meter: loadgen.NewMeter(), busy: loadgen.NewMeter()}
+	r.state = report.Run{Started: now, Closed: !o.open(), Workers: o.hey.Workers, CPUs: runtime.GOMAXPROCS(0)}
 	for i := range targets {
 		r.state.Targets = append(r.state.Targets, report.Target{Name: o.urls[i], Total: new(measure.Snapshot), Series: new(report.Series)})
 	}
-	if o.Output == "csv" {
+	if o.hey.Output == "csv" {
 		r.csv = newCSVWriter(stdout, now)
 		targets[0].Each = r.csv.write
 	}
@@ -80,6 +82,7 @@ func (r *recording) close() error {
 
 // run sends the load and takes down its results until it is over.
 func (r *recording) run(ctx context.Context, plan loadgen.Plan, stderr io.Writer) error {
+	defer useProcessors(r.processors())()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
@@ -95,6 +98,7 @@ func (r *recording) run(ctx context.Context, plan loadgen.Plan, stderr io.Writer
 				cancel() // nobody would know what is sent from now on
 			}
 			line.show(&r.state)
+			r.govern()
 		case err := <-ended:
 			line.clear()
 			err = errors.Join(err, failed, r.take())
@@ -107,6 +111,24 @@ func (r *recording) run(ctx context.Context, plan loadgen.Plan, stderr io.Writer
 	}
 }
 
+// processors is how many to start with.
+func (r *recording) processors() int {
+	if r.options.hey.CPUs > 0 {
+		return r.options.hey.CPUs
+	}
+	r.governor = newGovernor(r.options.peakRate()*float64(len(r.targets)), r.state.CPUs)
+	return r.governor.procs
+}
+
+// govern looks whether the interval before was too much for the processors.
+func (r *recording) govern() {
+	if r.governor == nil {
+		return
+	}
+	useProcessors(r.governor.next(float64(r.taken)/interval.Seconds(), r.busy.Cores()))
+	r.busy = loadgen.NewMeter()
+}
+
 // take ends an interval.
 func (r *recording) take() error {
 	now := time.Now()
@@ -114,9 +136,11 @@ func (r *recording) take() error {
 	r.last = now
 	r.state.Elapsed = now.Sub(r.begin)
 	r.state.CPU = r.meter.Cores()
+	r.taken = 0
 	var errs []error
 	for i := range r.targets {
 		taken := r.targets[i].Recorder.Take()
+		r.taken += taken.Requests()
 		t := &r.state.Targets[i]
 		t.RateIntended = r.options.rateIntended(r.state.Elapsed)
 		t.Series.Add(begin.Sub(r.begin), end.Sub(begin), taken)

@@ -24,7 +24,7 @@ hey's flags, which mean the same:
   -x HOST:PORT    HTTP proxy
   -h2             HTTP/2, over TLS
   -host HOST      Host header, and server name of TLS
-  -cpus N         processors to use (all; with -rate as few as will do)
+  -cpus N         processors to use (as few as will do)
   -disable-compression, -disable-keepalive, -disable-redirects
 
 Open loop: every start is fixed in advance, and latency counts from there.

@@ -128,11 +128,11 @@ func newClient(plan *Plan, target Target) (client, error) {
 	}
 	switch {
 	case target.Transport != nil:
-		return newStdClient(plan, e, target.Transport)
+		return newStdClient(plan, e, target.Transport), nil
 	case e.isGRPC():
 		return newGRPCClient(plan, e)
 	case plan.HTTP2, plan.Proxy != nil:
-		return newStdClient(plan, e, nil)
+		return newStdClient(plan, e, nil), nil
 	default:
 		return newHTTP1Client(plan, e)
 	}

@@ -73,7 +73,7 @@ func (d *redirector) follow(ctx context.Context, deadline time.Time, r *Request,
 			return nil
 		},
 	}
-	resp, err := client.Do(req)
+	resp, err := client.Do(req)              //nolint:bodyclose // readResponse does, and net/http where there are too many
 	if errors.Is(err, errTooManyRedirects) { // with a response, whose body is closed
 		return reply{outcome: measure.Status(resp.StatusCode), redirects: redirects}
 	}

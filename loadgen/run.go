@@ -62,7 +62,7 @@ func Run(ctx context.Context, plan Plan, targets ...Target) error {
 		}
 	}()
 	for _, target := range targets {
-		r, err := newRun(&plan, target)
+		r, err := newRun(&plan, target) //nolint:contextcheck // requests are written out here and sent later
 		if err != nil {
 			return fmt.Errorf("target %q: %w", target.URL, err)
 		}

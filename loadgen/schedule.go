@@ -136,9 +136,9 @@ func ValidateRate(perSecond float64) error {
 }
 
 // tick is the least time between two moments at which requests start. Waking
-// up is what an open loop costs at high rates, so the starts of more than
-// 2,000 requests a second are brought together.
-const tick = 500 * time.Microsecond
+// up is most of what an open loop costs, so the starts of more than 1,000
+// requests a second are brought together: at 10,000/s that halves the cost.
+const tick = time.Millisecond
 
 // ticks moves each start that is less than a tick after the one before to the
 // end of that tick. What it yields are the intended starts: fixed in advance,

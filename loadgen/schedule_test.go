@@ -114,7 +114,7 @@ func TestPoissonArrivals(t *testing.T) {
 // Starts are never moved forward, by less than a tick back, and the moments at
 // which requests start are a tick apart.
 func TestTicks(t *testing.T) {
-	got := first(ticks(ConstantRate(4000)), 6) // every 250 µs
+	got := first(ticks(ConstantRate(2000)), 6) // every 500 µs
 	if want := []time.Duration{0, tick, tick, 2 * tick, 2 * tick, 3 * tick}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -26,21 +25,16 @@ type std struct {
 	redirect  *redirector     // nil where redirects are not followed
 }
 
-func newStdClient(plan *Plan, e endpoint, transport http.RoundTripper) (*std, error) {
+func newStdClient(plan *Plan, e endpoint, transport http.RoundTripper) *std {
 	c := &std{plan: plan, endpoint: e, transport: transport}
 	if transport == nil {
 		c.owned = newTransport(plan, e)
 		c.transport = c.owned
 	}
-	for i := range plan.Requests {
-		if _, err := newRequest(context.Background(), plan, e, &plan.Requests[i]); err != nil {
-			return nil, fmt.Errorf("requests[%d]: %w", i, err)
-		}
-	}
 	if plan.MaxRedirects > 0 {
 		c.redirect = newRedirector(plan, e)
 	}
-	return c, nil
+	return c
 }
 
 // newTransport returns a transport for everything that the plan says about

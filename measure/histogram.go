@@ -1,6 +1,8 @@
 package measure
 
 import (
+	"iter"
+	"math"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -61,10 +63,14 @@ func (h *Histogram) Saturated() int64 { return h.saturated }
 // that at least the fraction q of all values does not exceed. q is in [0,1];
 // the result is 0 for an empty histogram.
 func (h *Histogram) Quantile(q float64) time.Duration {
-	if h.Count() == 0 {
+	n := float64(h.Count())
+	if n == 0 {
 		return 0
 	}
-	v := time.Duration(h.hdr.ValueAtQuantile(100 * min(max(q, 0), 1)))
+	// hdrhistogram-go rounds the rank to the nearest, which may be one less.
+	// Nextafter, as in HdrHistogram itself, keeps 0.07 x 100 from being 8.
+	rank := math.Ceil(math.Nextafter(min(max(q, 0), 1), 0) * n)
+	v := time.Duration(h.hdr.ValueAtQuantile(100 * rank / n))
 	return min(max(v, MinLatency), MaxLatency) // not the ends of the outermost buckets
 }
 
@@ -85,16 +91,29 @@ func (h *Histogram) Mean() time.Duration {
 	return time.Duration(h.hdr.Mean())
 }
 
-// CountAbove is the number of recorded latencies that are greater than d, to
-// the histogram's resolution. It visits every count.
-func (h *Histogram) CountAbove(d time.Duration) int64 {
-	if h.hdr == nil {
-		return 0
+// Counts are the recorded latencies, in order, each with how often it was
+// recorded. Latencies that the histogram does not tell apart are one, the
+// smallest of them.
+func (h *Histogram) Counts() iter.Seq2[time.Duration, int64] {
+	return func(yield func(time.Duration, int64) bool) {
+		if h.hdr == nil {
+			return
+		}
+		for _, bar := range h.hdr.Distribution() {
+			if bar.Count > 0 && !yield(max(time.Duration(bar.From), MinLatency), bar.Count) {
+				return
+			}
+		}
 	}
+}
+
+// CountAbove is the number of recorded latencies that are greater than d, to
+// the histogram's resolution.
+func (h *Histogram) CountAbove(d time.Duration) int64 {
 	var n int64
-	for _, bar := range h.hdr.Distribution() {
-		if bar.From > int64(d) {
-			n += bar.Count
+	for latency, count := range h.Counts() {
+		if latency > d {
+			n += count
 		}
 	}
 	return n

@@ -1,6 +1,9 @@
 package measure
 
 import (
+	"fmt"
+	"math"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -159,28 +162,67 @@ func TestHistogramSaturatesAndCountsIt(t *testing.T) {
 	}
 }
 
-// The nearest-rank quantile of the recorded values, within the histogram's
-// resolution of one part in a thousand.
+// The quantile is that of the nearest-rank definition, within the histogram's
+// resolution.
 func TestQuantileIsWithinResolutionOfTheExactOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		micros := rapid.SliceOfN(rapid.Int64Range(1, 60_000_000), 1, 200).Draw(t, "micros")
+		values := rapid.SliceOfN(rapid.Int64Range(int64(MinLatency), int64(MaxLatency)), 1, 600).Draw(t, "values")
 		q := rapid.Float64Range(0, 1).Draw(t, "q")
 		var h Histogram
-		for _, v := range micros {
-			h.Record(time.Duration(v) * time.Microsecond)
+		for _, v := range values {
+			h.Record(time.Duration(v))
 		}
-		got := h.Quantile(q)
-		atMost := 0
-		for _, v := range micros {
-			if time.Duration(v)*time.Microsecond <= got+got/1000+time.Microsecond {
-				atMost++
-			}
-		}
-		// HdrHistogram rounds the rank to the nearest integer.
-		if float64(atMost)+0.5 < q*float64(len(micros)) {
-			t.Fatalf("only %d of %d values are at most the %g quantile %v", atMost, len(micros), q, got)
+		slices.Sort(values)
+		rank := max(int(math.Ceil(q*float64(len(values)))), 1)
+		want := time.Duration(values[rank-1])
+		if off := (h.Quantile(q) - want).Abs(); off > want/1000+time.Microsecond {
+			t.Fatalf("quantile %g of %d values is %v, want %v", q, len(values), h.Quantile(q), want)
 		}
 	})
+}
+
+// Ranks that floating point might round the wrong way.
+func TestQuantilesAtExactRanks(t *testing.T) {
+	for _, n := range []int{1, 3, 10, 100, 501, 1000, 10_000} {
+		var h Histogram
+		for i := range n {
+			h.Record(time.Duration(i+1) * time.Millisecond)
+		}
+		for percent := 1; percent <= 100; percent++ {
+			rank := (percent*n + 99) / 100
+			want := time.Duration(rank) * time.Millisecond
+			if off := (h.Quantile(float64(percent)/100) - want).Abs(); off > want/1000 {
+				t.Errorf("p%d of 1ms, 2ms, … %dms is %v, want %v", percent, n, h.Quantile(float64(percent)/100), want)
+			}
+		}
+	}
+}
+
+func TestCountsAreWhatWasRecorded(t *testing.T) {
+	var h Histogram
+	for _, d := range []time.Duration{5 * time.Millisecond, time.Nanosecond, 5 * time.Millisecond, time.Hour, 7 * time.Second} {
+		h.Record(d)
+	}
+	var got []string
+	var sum int64
+	for d, n := range h.Counts() {
+		got = append(got, fmt.Sprint(d.Round(100*time.Millisecond+time.Millisecond/2), n))
+		sum += n
+	}
+	if sum != h.Count() || len(got) != 4 {
+		t.Errorf("counts %v, want four latencies and %d in all", got, h.Count())
+	}
+	for _, tc := range []struct {
+		d    time.Duration
+		want int64
+	}{{0, 5}, {time.Millisecond, 4}, {6 * time.Millisecond, 2}, {8 * time.Second, 1}, {MaxLatency, 0}} {
+		if got := h.CountAbove(tc.d); got != tc.want {
+			t.Errorf("%d above %v, want %d", got, tc.d, tc.want)
+		}
+	}
+	for range new(Histogram).Counts() {
+		t.Error("an empty histogram has counts")
+	}
 }
 
 func TestCuttingIntoIntervalsLosesNothing(t *testing.T) {

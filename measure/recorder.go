@@ -79,13 +79,13 @@ const (
 // takes half as long as returning an entry.
 func (e *entry) set(r *Result) {
 	response, service, lag, flags := r.Done.Sub(r.Intended), time.Duration(0), time.Duration(0), uint8(0)
-	if r.Sent == (time.Time{}) {
+	if r.Sent.IsZero() {
 		flags = flagUnsent
 	} else {
 		service = r.Done.Sub(r.Sent)
 		lag = response - service
 	}
-	if r.Ready != (time.Time{}) {
+	if !r.Ready.IsZero() {
 		if wait := r.Ready.Sub(r.Intended); wait > 0 {
 			flags |= flagWaited
 			lag -= wait
