@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -38,3 +39,20 @@ func (a *timerAlarm) wait(t time.Time) bool {
 }
 
 func (a *timerAlarm) close() { a.timer.Stop() }
+
+// onEnd calls f when ctx ends. The returned function takes that back, or waits
+// until f has returned.
+func onEnd(ctx context.Context, f func()) (release func()) {
+	var wg sync.WaitGroup
+	wg.Add(1)
+	stop := context.AfterFunc(ctx, func() {
+		defer wg.Done()
+		f()
+	})
+	return func() {
+		if stop() {
+			wg.Done()
+		}
+		wg.Wait()
+	}
+}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,10 +35,15 @@ func newAlarm(ctx context.Context) (alarm, error) {
 	}
 	a.release = onEnd(ctx, func() { _ = a.file.SetReadDeadline(time.Unix(1, 0)) })
 	// Setting the timer also takes back what the poller has not seen yet, so
-	// there is no need to read how often it has expired.
+	// there is no need to read how often it has expired. It does not block,
+	// so the scheduler is not told: see rawConn.
 	a.arm = func(fd uintptr) (fired bool) {
 		fired, a.armed = a.armed, true
-		return fired || unix.TimerfdSettime(int(fd), 0, &a.spec, nil) != nil
+		if !fired {
+			_, _, errno := syscall.RawSyscall6(unix.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&a.spec)), 0, 0, 0)
+			fired = errno != 0
+		}
+		return fired
 	}
 	return a, nil
 }
@@ -56,21 +61,4 @@ func (a *fdAlarm) wait(t time.Time) bool {
 func (a *fdAlarm) close() {
 	a.release()
 	_ = a.file.Close()
-}
-
-// onEnd calls f when ctx ends. The returned function takes that back, or waits
-// until f has returned.
-func onEnd(ctx context.Context, f func()) (release func()) {
-	var wg sync.WaitGroup
-	wg.Add(1)
-	stop := context.AfterFunc(ctx, func() {
-		defer wg.Done()
-		f()
-	})
-	return func() {
-		if stop() {
-			wg.Done()
-		}
-		wg.Wait()
-	}
 }

@@ -98,7 +98,11 @@ func (e endpoint) isGRPC() bool { return e.url.Scheme == "grpc" || e.url.Scheme 
 // reached by their own.
 func (e endpoint) dial(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, e.network, e.address)
+	c, err := d.DialContext(ctx, e.network, e.address)
+	if err != nil {
+		return nil, err
+	}
+	return rawIO(c), nil
 }
 
 // tlsConfig is the plan's, with the host asked for as the server's name.

@@ -27,7 +27,7 @@ func (r *run) closedLoop(ctx context.Context, begin time.Time) {
 			for turns.Err() == nil && throttle(turns) {
 				n := next.Add(1) - 1
 				now := time.Now()
-				if r.ended(n, now.Sub(begin)) {
+				if (r.plan.Duration > 0 && now.Sub(begin) >= r.plan.Duration) || (r.plan.MaxRequests > 0 && n >= r.plan.MaxRequests) {
 					return
 				}
 				w.send(ctx, job{n: n, intended: now})

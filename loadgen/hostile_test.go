@@ -2,10 +2,12 @@ package loadgen
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +179,60 @@ func TestPostIsNotSentAgain(t *testing.T) {
 	got := sendMany(t, 2, Plan{Requests: []Request{{Method: "POST", Body: []byte("x")}}}, Target{URL: url})
 	if got[0] != measure.Status(200) || got[1] != measure.Reset {
 		t.Errorf("outcomes %v, want 200 and reset", got)
+	}
+}
+
+// Where a connection was idle for long, it is looked at before it is used: so
+// even a POST finds out that the server has closed it.
+func TestIdleConnectionsAreLookedAtBeforeTheyAreUsed(t *testing.T) {
+	closing := make(chan struct{})
+	url := keepAliveServer(t, func(c net.Conn, _ int) bool {
+		_, _ = io.WriteString(c, okResponse)
+		_ = c.Close()
+		closing <- struct{}{}
+		return false
+	})
+	plan := Plan{Requests: []Request{{Method: "POST", Body: []byte("x")}}}.withDefaults()
+	c, err := newHTTP1Client(&plan, mustEndpoint(t, url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.sender(t.Context()).(*http1Sender)
+	defer s.close()
+	for i := range 3 {
+		if got := s.send(0, nil); got.outcome != measure.Status(200) {
+			t.Errorf("request %d: %v", i, got.outcome)
+		}
+		<-closing
+		s.conn.Load().lastUsed = time.Now().Add(-2 * idleCheck)
+	}
+}
+
+func mustEndpoint(t *testing.T, url string) endpoint {
+	t.Helper()
+	e, err := newEndpoint(Target{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// Bodies of many times a socket's buffer arrive as they were sent.
+func TestLargeBodies(t *testing.T) {
+	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got, err := io.ReadAll(r.Body)
+		if err != nil || !bytes.Equal(got, sent) {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_, _ = w.Write(got)
+	}))
+	defer server.Close()
+	plan := Plan{Timeout: time.Minute, Requests: []Request{{Method: "POST", Body: sent, Expect: Expectation{BodyContains: "0123456789abcdef"}}}}
+	for i, outcome := range sendMany(t, 3, plan, Target{URL: server.URL}) {
+		if outcome != measure.Status(200) {
+			t.Errorf("request %d: %v", i, outcome)
+		}
 	}
 }
 

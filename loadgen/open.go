@@ -37,7 +37,7 @@ func (r *run) openLoop(ctx context.Context, begin time.Time) error {
 		}
 	}
 	defer l.alarm.close()
-	next, stop := iter.Pull(iter.Seq[time.Duration](ticks(r.plan.Schedule)))
+	next, stop := iter.Pull(iter.Seq[time.Duration](ticks(r.plan.Schedule.until(r.plan.Duration))))
 	defer stop()
 	l.next, l.due.n = next, -1
 	l.advance()
@@ -94,7 +94,7 @@ func (l *openLoop) startDue(ctx context.Context) (due time.Time, behind, ended b
 func (l *openLoop) advance() {
 	at, ok := l.next()
 	l.due.n++
-	l.ended = !ok || l.run.ended(l.due.n, at)
+	l.ended = !ok || (l.plan.MaxRequests > 0 && l.due.n >= l.plan.MaxRequests)
 	l.due.intended = l.begin.Add(at)
 }
 

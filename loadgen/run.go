@@ -119,12 +119,6 @@ func newRun(plan *Plan, target Target) (*run, error) {
 	return &run{plan: plan, target: target, cycle: newCycle(plan.Requests), client: c}, nil
 }
 
-// ended reports whether request n, due at an offset from the start, is no
-// longer part of the plan.
-func (r *run) ended(n int64, at time.Duration) bool {
-	return (r.plan.Duration > 0 && at >= r.plan.Duration) || (r.plan.MaxRequests > 0 && n >= r.plan.MaxRequests)
-}
-
 // worker sends requests one after the other.
 type worker struct {
 	run    *run

@@ -279,6 +279,21 @@ func TestScheduleEndsTheRun(t *testing.T) {
 	})
 }
 
+// Starts are moved to ticks, but none out of the run.
+func TestHighRatesAreSentWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := measure.NewRecorder()
+		ok := roundTripper(func(*http.Request) (*http.Response, error) { return respond(200), nil })
+		plan := Plan{Schedule: ConstantRate(10_000), Duration: time.Second}
+		if err := Run(t.Context(), plan, Target{URL: "http://target", Recorder: rec, Transport: ok}); err != nil {
+			t.Fatal(err)
+		}
+		if n := rec.Take().Requests(); n != 10_000 {
+			t.Errorf("%d requests in a second, want 10000", n)
+		}
+	})
+}
+
 func TestClosedLoopWaitsForAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := roundTripper(func(r *http.Request) (*http.Response, error) {

@@ -18,7 +18,7 @@ const MaxRate = 1_000_000
 
 // ConstantRate spaces requests evenly: request n, counted from 0, starts at
 // n/perSecond. It does not end. perSecond must be positive.
-func ConstantRate(perSecond float64) Schedule { return steady(perSecond, 0) }
+func ConstantRate(perSecond float64) Schedule { return steady(perSecond) }
 
 // Ramp changes the rate linearly from one to another within d, which must be
 // positive, and ends. A rate may be 0, but not both.
@@ -55,21 +55,15 @@ type Step struct {
 
 // Steps holds one constant rate after the other and ends with the last.
 func Steps(steps ...Step) Schedule {
-	var parts []Schedule
-	var ends []time.Duration
-	for _, s := range steps {
-		parts = append(parts, steady(s.Rate, s.Duration))
-		ends = append(ends, s.Duration)
-	}
 	return func(yield func(time.Duration) bool) {
 		var begin time.Duration
-		for i, part := range parts {
-			for at := range part {
+		for _, s := range steps {
+			for at := range steady(s.Rate).until(s.Duration) {
 				if !yield(begin + at) {
 					return
 				}
 			}
-			begin += ends[i]
+			begin += s.Duration
 		}
 	}
 }
@@ -78,10 +72,7 @@ func Steps(steps ...Step) Schedule {
 // not be before the last start of s.
 func (s Schedule) Then(d time.Duration, next Schedule) Schedule {
 	return func(yield func(time.Duration) bool) {
-		for at := range s {
-			if at >= d {
-				break
-			}
+		for at := range s.until(d) {
 			if !yield(at) {
 				return
 			}
@@ -94,12 +85,25 @@ func (s Schedule) Then(d time.Duration, next Schedule) Schedule {
 	}
 }
 
-// steady is a constant rate, for d or, with 0, without end.
-func steady(perSecond float64, d time.Duration) Schedule {
+// until ends s before d; 0 is no end.
+func (s Schedule) until(d time.Duration) Schedule {
+	if d == 0 {
+		return s
+	}
+	return func(yield func(time.Duration) bool) {
+		for at := range s {
+			if at >= d || !yield(at) {
+				return
+			}
+		}
+	}
+}
+
+// steady is a constant rate without end, and nothing where that is 0.
+func steady(perSecond float64) Schedule {
 	return func(yield func(time.Duration) bool) {
 		for n := 0.0; perSecond > 0; n++ {
-			at := offset(n / perSecond)
-			if (d > 0 && at >= d) || !yield(at) {
+			if !yield(offset(n / perSecond)) {
 				return
 			}
 		}
