@@ -54,4 +54,3 @@ func BenchmarkHTTP1(b *testing.B) {
 		b.Fatalf("outcomes %v", got.Outcomes)
 	}
 }
-

@@ -21,6 +21,12 @@ type client interface {
 	close()
 }
 
+// resolver is a client that has to ask the target what requests mean. It
+// returns an error where they mean nothing.
+type resolver interface {
+	resolve(ctx context.Context) error
+}
+
 // sender sends the requests of one worker, one after the other.
 type sender interface {
 	// send sends request number i of the plan, reads the answer to its end

@@ -67,6 +67,11 @@ func Run(ctx context.Context, plan Plan, targets ...Target) error {
 			return fmt.Errorf("target %q: %w", target.URL, err)
 		}
 		runs = append(runs, r)
+		if c, ok := r.client.(resolver); ok {
+			if err := c.resolve(ctx); err != nil {
+				return fmt.Errorf("target %q: %w", target.URL, err)
+			}
+		}
 	}
 	return start(ctx, runs)
 }
