@@ -293,7 +293,10 @@ func (c *grpcClient) outcome(ctx context.Context, err error, p *callProgress) me
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	code := status.Code(err)
+	deadline, limited := ctx.Deadline()
 	switch {
+	case code == codes.DeadlineExceeded && limited && time.Until(deadline) < 10*time.Millisecond:
+		return measure.Timeout // gRPC tells the server of it, which may be first to say so
 	case p.answered:
 		if mapped, ok := httpStatus[code]; ok {
 			return measure.Status(mapped)
