@@ -7,7 +7,9 @@ TIMEOUT  ?= 20m
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build testenv lint fmt generate generate-check vuln fuzz bench-measure clean
+# Static, and without what makes the linker keep methods that nobody calls.
+BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '-s -w'
+.PHONY: help demo test check build testenv lint fmt generate generate-check vuln fuzz bench-load bench-measure clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,12 +19,13 @@ demo: build ## A real Knative, a real Canary, one promotion and two rollbacks
 
 test: ## Everything that can be tested without root
 	$(GO) test -race -shuffle=on -timeout $(TIMEOUT) ./...
+	$(GO) test -shuffle=on -timeout $(TIMEOUT) ./loadgen # system calls differ under the race detector
 
 check: lint generate-check test ## What CI runs
 
 build: ## Build serin, testenv and demo into bin/
 	@mkdir -p $(BIN)
-	$(GO) build -trimpath -o $(BIN)/ ./cmd/serin ./testenv/cmd/...
+	$(BUILD) -o $(BIN)/ ./cmd/serin ./testenv/cmd/...
 
 testenv: build ## Leave a Knative running until Ctrl-C, with Serin's definition installed
 	@exec $(BIN)/testenv -crds chart/crds
@@ -52,9 +55,15 @@ vuln: ## govulncheck, where its database can be reached
 
 fuzz: ## Fuzz what strangers send, FUZZTIME each
 	$(GO) test -run '^$$' -fuzz FuzzParseHey -fuzztime $(FUZZTIME) ./loadgen
+	$(GO) test -run '^$$' -fuzz FuzzReadLog -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./measure
+	$(GO) test -run '^$$' -fuzz FuzzDecodeHistogram -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./measure
 
-bench-measure: ## Cost of recording a result
+bench-load: ## The load engine against wrk, hey and vegeta, where they are installed
+	$(GO) run ./bench
+
+bench-measure: ## Cost and allocations of recording a result, and of a request
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1,8 ./measure
+	$(GO) test -run '^$$' -bench . -benchmem ./loadgen
 
 clean: ## Remove bin/; the built upstream programs stay in the user's cache directory
 	rm -rf $(BIN)

@@ -1,9 +1,8 @@
 // Command bench compares `serin load` with other load generators on this
 // machine, in one run, and prints a table: `make bench-load`.
 //
-// It installs nothing. wrk, nginx and vegeta are used where they are on the
-// PATH, hey is built from go.mod, and what is missing is named. Everything goes
-// over loopback.
+// It builds serin and hey from go.mod and installs nothing. wrk, nginx and vegeta are used where they are on the
+// PATH, and what is missing is named. Everything goes over loopback.
 package main
 
 import (
@@ -84,8 +83,8 @@ func (b *bench) sections(ctx context.Context, only string) error {
 func (b *bench) find(ctx context.Context) error {
 	for path, pkg := range map[*string]string{&b.serin: "./cmd/serin", &b.hey: "github.com/rakyll/hey"} {
 		*path = filepath.Join(b.dir, filepath.Base(pkg))
-		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", *path, pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the image is built
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "grpcnotrace", "-ldflags=-s -w", "-o", *path, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make build` does
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 		}
