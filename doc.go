@@ -8,10 +8,13 @@
 //
 //   - measure: what happened, as histograms and counts of outcomes
 //   - loadgen: makes it happen, on an open-loop schedule
+//   - report: shows it, as text, JSON, page and picture
+//   - load: the command that sends load by hand
 //   - analysis: what it means, as a verdict
 //   - api/v1beta1: the Canary resource
 //   - daemon: the long-running process, the only place that knows Kubernetes;
 //     begin with daemon/rollout, which decides
 //   - testenv: Knative on a laptop, to see and to test it all
+//   - bench: the load engine beside others, in one run
 //   - cmd/serin: the command line
 package serin

@@ -22,7 +22,27 @@
 //
 // [Run] is synchronous: it returns when everything it started has ended.
 // Several targets get the same requests on the same schedule, in the same
-// seconds. [ParseHey] reads such a plan out of a hey command line.
+// seconds. [ParseHey] reads such a plan out of a hey command line. A closed loop
+// is there too ([Plan.Closed]), because hey has it.
+//
+// # Lateness
+//
+// The time between the intended and the actual start has two parts. A request
+// that found every connection busy has waited for the target, which holds them:
+// that is no lateness of the generator's. What is left is the lag, the
+// generator's own. Where it is large, the response times are about the
+// generator (measure.Snapshot.GeneratorLimited), and [Meter] says whether that
+// is for want of processors.
+//
+// Waking up is most of what an open loop costs. So starts that are scheduled
+// less than a millisecond apart are brought together at the end of that
+// millisecond, in advance: it is their intended start.
+//
+// # Protocols
+//
+// http and https URLs are asked in HTTP/1.1, read by fasthttp's parser; with
+// [Plan.HTTP2], with a proxy and along redirects by net/http; grpc and grpcs
+// URLs by grpc-go. How each failure is named is in measure.Outcome.
 //
 // loadgen never judges, never logs and knows nothing of Kubernetes.
 package loadgen

@@ -84,6 +84,13 @@ type Expect struct {
 	// +kubebuilder:validation:MaxItems=20
 	Status []StatusRange `json:"status,omitempty"`
 
+	// Headers holds, by name, a text that a good answer has in one of that
+	// header's values. The empty text is in every value.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=20
+	Headers map[string]string `json:"headers,omitempty"`
+
 	// BodyContains is a text that is in the first MiB of a good body.
 	//
 	// +optional

@@ -114,7 +114,7 @@ func expectation(from *v1beta1.Expect) (loadgen.Expectation, error) {
 	if from == nil {
 		return loadgen.Expectation{}, nil
 	}
-	e := loadgen.Expectation{BodyContains: from.BodyContains}
+	e := loadgen.Expectation{Header: from.Headers, BodyContains: from.BodyContains}
 	for _, text := range from.Status {
 		r, err := loadgen.ParseStatusRange(string(text))
 		if err != nil {

@@ -52,14 +52,14 @@ func TestWhereTheLoadComesFrom(t *testing.T) {
 func TestLoadIsTakenWhole(t *testing.T) {
 	got, err := LoadFor(canaryWith(v1beta1.Analysis{Load: &v1beta1.Load{
 		Rate: 50, Timeout: "2s", Connections: 8, Warmup: "0s",
-		Requests: []v1beta1.Request{{Method: "POST", Path: "/p?q", Headers: map[string]string{"x-test": "1"}, Body: "b", Weight: 3, Expect: &v1beta1.Expect{Status: []v1beta1.StatusRange{"200-299", "404"}, BodyContains: "ok"}}},
+		Requests: []v1beta1.Request{{Method: "POST", Path: "/p?q", Headers: map[string]string{"x-test": "1"}, Body: "b", Weight: 3, Expect: &v1beta1.Expect{Status: []v1beta1.StatusRange{"200-299", "404"}, Headers: map[string]string{"x-served-by": "v2"}, BodyContains: "ok"}}},
 	}}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Load{Rate: 50, Timeout: 2 * time.Second, Connections: 8, Requests: []loadgen.Request{
 		{Method: "POST", Path: "/p?q", Header: http.Header{"X-Test": {"1"}}, Body: []byte("b"), Weight: 3, Expect: loadgen.Expectation{
-			Status: []loadgen.StatusRange{{First: 200, Last: 299}, {First: 404, Last: 404}}, BodyContains: "ok",
+			Status: []loadgen.StatusRange{{First: 200, Last: 299}, {First: 404, Last: 404}}, Header: map[string]string{"x-served-by": "v2"}, BodyContains: "ok",
 		}},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
