@@ -41,7 +41,11 @@ func newRecording(o *options, targets []loadgen.Target, stdout io.Writer) (*reco
 	r := &recording{options: o, targets: targets, begin: now, last: now, meter: loadgen.NewMeter(), busy: loadgen.NewMeter()}
 	r.state = report.Run{Started: now, Closed: !o.open(), Workers: o.hey.Workers, CPUs: runtime.GOMAXPROCS(0)}
 	for i := range targets {
-		r.state.Targets = append(r.state.Targets, report.Target{Name: o.urls[i], Total: new(measure.Snapshot), Series: new(report.Series)})
+		t := report.Target{Name: o.urls[i], Total: new(measure.Snapshot)}
+		if o.report != "" { // nothing else shows them
+			t.Series = new(report.Series)
+		}
+		r.state.Targets = append(r.state.Targets, t)
 	}
 	if o.hey.Output == "csv" {
 		r.csv = newCSVWriter(stdout, now)
@@ -143,7 +147,9 @@ func (r *recording) take() error {
 		r.taken += taken.Requests()
 		t := &r.state.Targets[i]
 		t.RateIntended = r.options.rateIntended(r.state.Elapsed)
-		t.Series.Add(begin.Sub(r.begin), end.Sub(begin), taken)
+		if t.Series != nil {
+			t.Series.Add(begin.Sub(r.begin), end.Sub(begin), taken)
+		}
 		t.Total.Merge(taken)
 		t.Intervals++
 		if taken.GeneratorLimited() {

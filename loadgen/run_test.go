@@ -214,6 +214,21 @@ func TestWaitingForAConnectionIsTheTargetsDoing(t *testing.T) {
 	})
 }
 
+// A request that a worker takes late had to wait for it only where no other
+// connection was free. Otherwise it was the generator that was late.
+func TestLatenessIsWaitingOnlyWhereEveryConnectionIsBusy(t *testing.T) {
+	now := time.Now()
+	for _, behind := range []bool{false, true} {
+		plan := Plan{}.withDefaults()
+		l := &openLoop{run: &run{plan: &plan}, begin: now, behind: behind, due: job{intended: now.Add(-time.Second)}}
+		l.next = func() (time.Duration, bool) { return time.Hour, true }
+		j, ok := l.take(&worker{}, now)
+		if !ok || j.ready.IsZero() == behind {
+			t.Errorf("behind %v: taken %v, ready %v", behind, ok, j.ready)
+		}
+	}
+}
+
 // A target that hangs: each connection is tied up for the timeout, and who
 // waited that long for one is given up too, so that the run ends.
 func TestRequestsThatWaitTooLongAreGivenUpAndCounted(t *testing.T) {
@@ -312,6 +327,7 @@ func TestClosedLoopWaitsForAnswers(t *testing.T) {
 			{"so many requests", Plan{Closed: true, Connections: 3, MaxRequests: 12}, 12, 400 * time.Millisecond},
 			// Each worker's turns are at 500, 1000, 1500 and 2000 ms; the last one is too late.
 			{"at a rate of each", Plan{Closed: true, Connections: 3, WorkerRate: 2, Duration: 1900 * time.Millisecond}, 9, 1900 * time.Millisecond},
+			{"whose first turn never comes", Plan{Closed: true, Connections: 2, WorkerRate: 0.01, Duration: time.Second}, 0, time.Second},
 			// A turn every 50 ms, of which every other one is lost.
 			{"slower than its rate", Plan{Closed: true, Connections: 1, WorkerRate: 20, MaxRequests: 5}, 5, 600 * time.Millisecond},
 		} {

@@ -13,14 +13,18 @@ import (
 // is even, so that merging neighbours leaves none over.
 const maxPoints = 300
 
+// chartDigits is how many digits of a latency a point tells apart.
+const chartDigits = 2
+
 // Series is latency, rate and failures over time. Its memory does not depend
 // on the duration: when it has 300 points, neighbours are merged, and from then
 // on each point takes twice as many intervals. Merging loses nothing but
 // resolution in time: the quantiles of a point are those of all its requests.
 //
-// A point keeps a sparse histogram of 5 to 8 bytes for each latency that
-// occurred, as far as measure tells latencies apart: some kilobytes, where
-// measure's own histogram is 136 KiB, which is about the worst case here.
+// A point keeps a sparse histogram of 5 bytes and more for each latency that
+// occurred, told apart to one part in a hundred, which is more than a chart can
+// show. That is some kilobytes for a point where measure's own histogram is
+// 136 KiB.
 //
 // The zero Series is empty and ready for use. One goroutine at a time may use
 // it.
@@ -107,7 +111,8 @@ func (p *point) perSecond(n int64) float64 {
 	return float64(n) / p.length.Seconds()
 }
 
-// quantile is what measure.Histogram.Quantile of the same latencies is.
+// quantile is what measure.Histogram.Quantile of the same latencies is, to one
+// part in a hundred.
 func (p *point) quantile(q float64) time.Duration {
 	if p.requests == 0 {
 		return 0
@@ -118,9 +123,9 @@ func (p *point) quantile(q float64) time.Duration {
 	return min(max(v, measure.MinLatency), measure.MaxLatency)
 }
 
-// pack copies the counts of h.
+// pack copies the counts of h, to the digits that a chart needs.
 func pack(h *measure.Histogram) *hdrhistogram.PackedHistogram {
-	packed := hdrhistogram.NewPacked(int64(measure.MinLatency), int64(measure.MaxLatency), measure.SignificantDigits)
+	packed := hdrhistogram.NewPacked(int64(measure.MinLatency), int64(measure.MaxLatency), chartDigits)
 	for latency, n := range h.Counts() {
 		_ = packed.RecordValues(int64(latency), n) // it is in range
 	}

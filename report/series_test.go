@@ -46,11 +46,16 @@ func TestMergedPointsHaveTheQuantilesOfAllTheirRequests(t *testing.T) {
 			t.Fatalf("point %d has %d requests, %d failures; want %d and %d", i, p.requests, p.failures, want[i].Requests(), want[i].Failures)
 		}
 		for _, q := range []float64{0, 0.1, 0.5, 0.9, 0.99, 0.999, 1} {
-			if got := p.quantile(q); got != want[i].Response.Quantile(q) {
+			if got := p.quantile(q); !near(got, want[i].Response.Quantile(q)) {
 				t.Fatalf("quantile %g of point %d is %v, want %v", q, i, got, want[i].Response.Quantile(q))
 			}
 		}
 	}
+}
+
+// near reports whether two latencies are the same to one part in a hundred.
+func near(got, want time.Duration) bool {
+	return (got - want).Abs() <= want/100+time.Microsecond
 }
 
 // An hour of seconds takes as much memory as five minutes: the histograms grow
@@ -74,7 +79,7 @@ func TestMemoryOfASeriesIsBounded(t *testing.T) {
 		memory += s.points[i].response.GetMemorySize()
 		requests += s.points[i].requests
 	}
-	if limit := maxPoints * 16 << 10; memory > limit {
+	if limit := maxPoints * 8 << 10; memory > limit {
 		t.Errorf("%d bytes of histograms, want at most %d", memory, limit)
 	}
 	if requests != 50*intervals || s.end() != intervals*time.Second {
@@ -82,7 +87,7 @@ func TestMemoryOfASeriesIsBounded(t *testing.T) {
 	}
 }
 
-func TestPackingLosesNothing(t *testing.T) {
+func TestPackingLosesNoRequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		micros := rapid.SliceOf(rapid.Int64Range(0, 100e6)).Draw(t, "latencies in µs")
 		var snap measure.Snapshot
@@ -95,7 +100,7 @@ func TestPackingLosesNothing(t *testing.T) {
 		}
 		for i := range len(micros) + 1 {
 			q := float64(i) / float64(max(len(micros), 1))
-			if got, want := p.quantile(q), snap.Response.Quantile(q); got != want {
+			if got, want := p.quantile(q), snap.Response.Quantile(q); !near(got, want) {
 				t.Fatalf("quantile %g is %v, want %v", q, got, want)
 			}
 		}
