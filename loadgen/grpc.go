@@ -3,17 +3,15 @@ package loadgen
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
@@ -33,13 +31,12 @@ const maxMessage = 64 << 20
 type grpcClient struct {
 	plan     *Plan
 	endpoint endpoint
-	conn     *grpc.ClientConn
 
-	resolving sync.Mutex  // held while the calls are made
-	calls     []*grpcCall // by request; nil where its method is not known yet
+	resolving chan struct{}              // holds one, while the target is asked for a method
+	calls     []atomic.Pointer[grpcCall] // by request; nil where its method is not known yet
 
-	mu         sync.Mutex // guards connectErr
-	connectErr error      // why the last attempt to connect failed
+	mu   sync.Mutex // guards conn
+	conn *grpcConn  // for the next call
 }
 
 // grpcCall is a request, ready to be sent.
@@ -51,39 +48,19 @@ type grpcCall struct {
 }
 
 func newGRPCClient(plan *Plan, e endpoint) (*grpcClient, error) {
-	c := &grpcClient{plan: plan, endpoint: e, calls: make([]*grpcCall, len(plan.Requests))}
+	c := &grpcClient{plan: plan, endpoint: e, resolving: make(chan struct{}, 1), calls: make([]atomic.Pointer[grpcCall], len(plan.Requests))}
 	for i := range plan.Requests {
 		if err := c.prepare(i); err != nil {
 			return nil, fmt.Errorf("requests[%d]: %w", i, err)
 		}
 	}
-	conn, err := grpc.NewClient("passthrough:///"+e.host,
-		grpc.WithAuthority(e.host),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			conn, err := e.dial(ctx)
-			c.noteConnect(err)
-			return conn, err
-		}),
-		grpc.WithTransportCredentials(c.credentials()),
-		grpc.WithUserAgent(orDefault(plan.Requests[0].Header.Get("User-Agent"), userAgent)),
-		grpc.WithStatsHandler(progressHandler{}),
-		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(), grpc.WithNoProxy(), grpc.WithIdleTimeout(0),
-		// Each request may try to connect: a server that is back is to be
-		// found out at once.
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: time.Millisecond, Multiplier: 1, MaxDelay: time.Millisecond},
-			MinConnectTimeout: min(plan.Timeout, time.Minute) + time.Second, // the request's own comes first
-		}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-	)
+	conn, err := c.newConn()
 	if err != nil {
 		return nil, err
 	}
 	c.conn = conn
 	return c, nil
 }
-
-func (c *grpcClient) close() { _ = c.conn.Close() } // closing it twice is its only error
 
 // prepare makes request i ready, if its method is known without the server.
 func (c *grpcClient) prepare(i int) error {
@@ -95,7 +72,14 @@ func (c *grpcClient) prepare(i int) error {
 	if err != nil || !known {
 		return err
 	}
-	c.calls[i], err = newCall(r, method)
+	return c.makeCall(i, method)
+}
+
+func (c *grpcClient) makeCall(i int, method grpcMethod) error {
+	call, err := newCall(&c.plan.Requests[i], method)
+	if err == nil {
+		c.calls[i].Store(call)
+	}
 	return err
 }
 
@@ -114,19 +98,31 @@ func newCall(r *Request, method grpcMethod) (*grpcCall, error) {
 	return &grpcCall{Request: r, method: method, message: wire, metadata: header}, err
 }
 
-// callMetadata are a request's headers, by gRPC's rules for their names.
+// callMetadata are a request's headers, by the rules of gRPC and HTTP/2.
 func callMetadata(header http.Header) (metadata.MD, error) {
 	md := make(metadata.MD, len(header))
 	for name, values := range header {
 		name = strings.ToLower(name)
-		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" || name == "" || strings.HasPrefix(name, "grpc-") {
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" || name == "" || strings.HasPrefix(name, "grpc-") || ofConnection[name] {
 			return nil, fmt.Errorf("header %q cannot be metadata of a gRPC call", name)
 		}
+		if !strings.HasSuffix(name, "-bin") && slices.ContainsFunc(values, unprintable) {
+			return nil, fmt.Errorf("header %q has a value with more than printable ASCII, for which gRPC has names in -bin", name)
+		}
 		if name != "user-agent" && name != "content-type" && name != "te" { // gRPC's own
-			md[name] = values
+			md[name] = append(md[name], values...)
 		}
 	}
 	return md, nil
+}
+
+// ofConnection are the names that HTTP/2 has no use for (RFC 9113, 8.2.2).
+var ofConnection = map[string]bool{
+	"connection": true, "proxy-connection": true, "keep-alive": true, "transfer-encoding": true, "upgrade": true,
+}
+
+func unprintable(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // resolve asks the server for the methods that are not known yet. A server
@@ -134,8 +130,10 @@ func callMetadata(header http.Header) (metadata.MD, error) {
 func (c *grpcClient) resolve(ctx context.Context) error {
 	ctx, cancel := withDeadline(ctx, c.plan.deadline(time.Now()))
 	defer cancel()
+	conn := c.acquire()
+	defer c.release(conn, true)
 	for i := range c.calls {
-		_, err := c.call(ctx, i)
+		_, err := c.call(ctx, conn, i)
 		switch status.Code(err) {
 		case codes.OK, codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
 		case codes.Unimplemented:
@@ -147,62 +145,27 @@ func (c *grpcClient) resolve(ctx context.Context) error {
 	return nil
 }
 
-// call returns request i, asking the server for its method where need be.
-func (c *grpcClient) call(ctx context.Context, i int) (*grpcCall, error) {
-	c.resolving.Lock()
-	defer c.resolving.Unlock()
-	if c.calls[i] != nil {
-		return c.calls[i], nil
+// call returns request i, asking the server for its method where need be. Only
+// one asks; the others wait for as long as their own time allows.
+func (c *grpcClient) call(ctx context.Context, conn *grpcConn, i int) (*grpcCall, error) {
+	if call := c.calls[i].Load(); call != nil {
+		return call, nil
 	}
-	r := &c.plan.Requests[i]
-	method, err := reflectMethod(ctx, c.conn, r.Path)
+	select {
+	case c.resolving <- struct{}{}:
+		defer func() { <-c.resolving }()
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+	if call := c.calls[i].Load(); call != nil {
+		return call, nil
+	}
+	method, err := reflectMethod(ctx, conn.ClientConn, c.plan.Requests[i].Path)
 	if err != nil {
 		return nil, err
 	}
-	c.calls[i], err = newCall(r, method)
-	return c.calls[i], err
-}
-
-func (c *grpcClient) noteConnect(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.connectErr = err
-}
-
-func (c *grpcClient) lastConnectErr() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.connectErr
-}
-
-func (c *grpcClient) credentials() credentials.TransportCredentials {
-	if !c.endpoint.secure() {
-		return insecure.NewCredentials()
-	}
-	config := c.endpoint.tlsConfig(c.plan)
-	name := config.ServerName
-	config.ServerName = "" // grpc-go wants it to be the authority
-	return notedTLS{credentials.NewTLS(config), c, name}
-}
-
-// notedTLS takes down why a handshake failed, of which grpc-go passes on the
-// text alone, and may ask for another name than that of the authority.
-type notedTLS struct {
-	credentials.TransportCredentials
-	client *grpcClient
-	name   string
-}
-
-func (n notedTLS) ClientHandshake(ctx context.Context, _ string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	conn, info, err := n.TransportCredentials.ClientHandshake(ctx, n.name, raw)
-	if err != nil {
-		n.client.noteConnect(handshakeError{err})
-	}
-	return conn, info, err
-}
-
-func (n notedTLS) Clone() credentials.TransportCredentials {
-	return notedTLS{n.TransportCredentials.Clone(), n.client, n.name}
+	err = c.makeCall(i, method)
+	return c.calls[i].Load(), err
 }
 
 func (c *grpcClient) sender(ctx context.Context) sender { return &grpcSender{grpcClient: c, ctx: ctx} }
@@ -219,17 +182,19 @@ func (s *grpcSender) send(i int, _ *Phases) reply {
 	defer cancel()
 	progress := new(callProgress)
 	ctx = context.WithValue(ctx, progressKey{}, progress)
-	call, err := s.call(ctx, i)
+	conn := s.acquire()
+	defer func() { s.release(conn, progress.wasSent()) }()
+	call, err := s.call(ctx, conn, i)
 	if err != nil {
-		return failed(s.outcome(ctx, err, progress))
+		return failed(outcome(ctx, conn, err, progress))
 	}
 	var header, trailer metadata.MD
 	var response mem.BufferSlice
-	err = s.conn.Invoke(metadata.NewOutgoingContext(ctx, call.metadata), call.Path(), call.message, &response,
+	err = conn.Invoke(metadata.NewOutgoingContext(ctx, call.metadata), call.Path(), call.message, &response,
 		grpc.ForceCodecV2(bytesCodec{}), grpc.Header(&header), grpc.Trailer(&trailer))
 	defer response.Free()
 	if err != nil {
-		outcome := s.outcome(ctx, err, progress)
+		outcome := outcome(ctx, conn, err, progress)
 		if outcome.Code() == 0 {
 			return failed(outcome)
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,7 +43,7 @@ var httpStatus = map[codes.Code]int{
 // outcome is what has become of a call that failed. grpc-go folds all that
 // can go wrong into the codes that servers answer with; how far the call came
 // tells them apart.
-func (c *grpcClient) outcome(ctx context.Context, err error, p *callProgress) measure.Outcome {
+func outcome(ctx context.Context, conn *grpcConn, err error, p *callProgress) measure.Outcome {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	code := status.Code(err)
@@ -58,19 +59,48 @@ func (c *grpcClient) outcome(ctx context.Context, err error, p *callProgress) me
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return measure.Timeout
 	case !p.sent:
-		return c.unconnected(err)
-	case code != codes.Unavailable:
+		return unconnected(conn, err)
+	}
+	return unfinished(err, code, p.begun)
+}
+
+// unfinished says what became of a call that was sent and got no status of
+// gRPC. What else the server did, grpc-go puts into words only.
+func unfinished(err error, code codes.Code, begun bool) measure.Outcome {
+	_, plain, isPlain := strings.Cut(err.Error(), plainAnswer)
+	switch {
+	case isPlain:
+		return plainStatus(plain)
+	case code != codes.Unavailable && !strings.Contains(err.Error(), resetStream):
 		return measure.Protocol
-	case p.begun:
+	case begun:
 		return measure.Truncated
 	default:
 		return measure.Reset
 	}
 }
 
+// What grpc-go says of an answer without gRPC in it, such as a proxy's that
+// does not reach the server, and of a call that the server broke off. A test
+// holds each to the version of grpc-go that is used.
+const (
+	plainAnswer = "unexpected HTTP status code received from server: "
+	resetStream = "stream terminated by RST_STREAM"
+)
+
+// plainStatus is the status at the start of text. A good one is none to a call.
+func plainStatus(text string) measure.Outcome {
+	digits, _, _ := strings.Cut(text, " ")
+	code, err := strconv.Atoi(digits)
+	if err != nil || code < 300 || code > 599 {
+		return measure.Protocol
+	}
+	return measure.Status(code)
+}
+
 // unconnected says why there was no connection to send a call on.
-func (c *grpcClient) unconnected(err error) measure.Outcome {
-	if connectErr := c.lastConnectErr(); connectErr != nil {
+func unconnected(conn *grpcConn, err error) measure.Outcome {
+	if connectErr := conn.lastErr(); connectErr != nil {
 		if is[*net.OpError](connectErr) || is[*net.DNSError](connectErr) || is[handshakeError](connectErr) {
 			return unanswered(connectErr)
 		}
@@ -97,6 +127,12 @@ type callProgress struct {
 	sent, begun, answered bool
 }
 
+func (p *callProgress) wasSent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent
+}
+
 type progressKey struct{}
 
 // progressHandler takes down the progress of calls. It is told by grpc-go.
@@ -112,6 +148,8 @@ func (progressHandler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch s.(type) {
+	case *stats.Begin: // of this call, after those that asked for its method
+		p.sent, p.begun, p.answered = false, false, false
 	case *stats.OutHeader:
 		p.sent = true
 	case *stats.InHeader:
