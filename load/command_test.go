@@ -241,6 +241,8 @@ func TestMistakesAreToldBeforeAnythingIsSent(t *testing.T) {
 		{[]string{"-steps", "-1x1s", server.URL}, "must be a rate and a duration"},
 		{[]string{"-o", "xml", server.URL}, "-o must be"},
 		{[]string{"-o", "csv", server.URL, server.URL}, "for one URL"},
+		{[]string{"-h2", server.URL, "https://h"}, "-h2 is for https"},
+		{[]string{"-disable-keepalive", "grpc://h"}, "one connection"},
 		{[]string{"-expect", "speed", server.URL}, "must be status="},
 		{[]string{"-expect", "status=ok", server.URL}, "must be a code"},
 		{[]string{"-expect", "header=: x", server.URL}, "no name"},

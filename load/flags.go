@@ -134,10 +134,23 @@ func (o *options) validateURLs() error {
 			return err
 		}
 	}
+	if schemes := o.schemes(); o.hey.HTTP2 && schemes["https"] && len(schemes) > 1 {
+		return errors.New("-h2 is for https URLs, and makes no sense where there are others too")
+	}
 	if o.hey.Output == "csv" && len(o.urls) > 1 {
 		return errors.New("-o csv is for one URL")
 	}
 	return nil
+}
+
+// schemes are those of the URLs.
+func (o *options) schemes() map[string]bool {
+	schemes := make(map[string]bool)
+	for _, u := range o.urls {
+		scheme, _, _ := strings.Cut(u, ":")
+		schemes[scheme] = true
+	}
+	return schemes
 }
 
 func parseURL(s string) (*url.URL, error) {

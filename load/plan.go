@@ -67,7 +67,7 @@ func (o *options) http2() bool {
 	if o.h2c {
 		return true
 	}
-	return o.hey.HTTP2 && strings.HasPrefix(o.urls[0], "https:")
+	return o.hey.HTTP2 && o.schemes()["https"]
 }
 
 func (o *options) schedule() loadgen.Schedule {
@@ -112,36 +112,27 @@ func (o *options) peakRate() float64 {
 	return peak
 }
 
-// rateIntended is the rate asked for of each target over the whole run, in
-// requests a second; 0 where there is none.
+// rateIntended is the rate asked for of each target, on average until elapsed
+// and the end of the plan, in requests a second; 0 where there is none.
 func (o *options) rateIntended(elapsed time.Duration) float64 {
+	if o.hey.Duration > 0 {
+		elapsed = min(elapsed, o.hey.Duration)
+	}
 	switch {
-	case len(o.steps) > 0 || o.ramp > 0:
-		horizon := elapsed
-		if o.hey.Duration > 0 {
-			horizon = min(elapsed, o.hey.Duration)
+	case len(o.steps) > 0:
+		sum, left := 0.0, elapsed
+		for _, s := range o.steps {
+			sum += s.Rate * min(s.Duration, left).Seconds()
+			left = max(left-s.Duration, 0)
 		}
-		return scheduled(o.schedule(), horizon)
+		return sum / elapsed.Seconds()
+	case elapsed < o.ramp:
+		return o.rate * elapsed.Seconds() / o.ramp.Seconds() / 2
 	case o.open():
-		return o.rate
+		return o.rate * (elapsed - o.ramp/2).Seconds() / elapsed.Seconds()
 	default:
 		return o.hey.Rate * float64(o.hey.Workers)
 	}
-}
-
-// scheduled is the mean rate of a schedule until the horizon, or its end.
-func scheduled(s loadgen.Schedule, horizon time.Duration) float64 {
-	n := 0.0
-	for at := range s {
-		if at >= horizon {
-			break
-		}
-		n++
-	}
-	if horizon <= 0 {
-		return 0
-	}
-	return n / horizon.Seconds()
 }
 
 // targets are the URLs, each with its requests and an empty recorder.

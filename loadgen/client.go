@@ -75,14 +75,10 @@ func newEndpoint(t Target) (endpoint, error) {
 	if err != nil {
 		return endpoint{}, err
 	}
-	port, known := defaultPorts[base.Scheme]
-	if !known || base.Hostname() == "" {
+	if defaultPorts[base.Scheme] == "" || base.Hostname() == "" {
 		return endpoint{}, errors.New("must be http://host[:port], or https, grpc or grpcs")
 	}
-	e := endpoint{url: base, host: orDefault(t.Host, base.Host), network: "tcp", address: base.Host}
-	if base.Port() == "" {
-		e.address = net.JoinHostPort(base.Hostname(), port)
-	}
+	e := endpoint{url: base, host: orDefault(t.Host, base.Host), network: "tcp", address: hostPort(base)}
 	if path, isUnix := strings.CutPrefix(t.ConnectTo, "unix:"); isUnix {
 		e.network, e.address = "unix", path
 	} else if t.ConnectTo != "" {
@@ -95,6 +91,14 @@ func newEndpoint(t Target) (endpoint, error) {
 }
 
 var defaultPorts = map[string]string{"http": "80", "https": "443", "grpc": "80", "grpcs": "443"}
+
+// hostPort is a URL's address.
+func hostPort(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
+	}
+	return net.JoinHostPort(u.Hostname(), defaultPorts[u.Scheme])
+}
 
 func (e endpoint) secure() bool { return e.url.Scheme == "https" || e.url.Scheme == "grpcs" }
 
@@ -139,6 +143,8 @@ func newClient(plan *Plan, target Target) (client, error) {
 	switch {
 	case target.Transport != nil:
 		return newStdClient(plan, e, target.Transport), nil
+	case e.isGRPC() && (plan.Proxy != nil || plan.DisableKeepAlive):
+		return nil, errors.New("is gRPC, which is sent on one connection and through no proxy")
 	case e.isGRPC():
 		return newGRPCClient(plan, e)
 	case plan.HTTP2, plan.Proxy != nil:

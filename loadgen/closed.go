@@ -44,7 +44,7 @@ func (r *run) throttle() (wait func(context.Context) bool, stop func()) {
 	if r.plan.WorkerRate == 0 {
 		return func(context.Context) bool { return true }, func() {}
 	}
-	ticker := time.NewTicker(max(time.Duration(float64(time.Second)/r.plan.WorkerRate), 1))
+	ticker := time.NewTicker(max(offset(1/r.plan.WorkerRate), 1))
 	return func(ctx context.Context) bool {
 		select {
 		case <-ctx.Done():

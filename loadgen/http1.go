@@ -161,10 +161,7 @@ func (s *http1Sender) open(now time.Time) *conn {
 }
 
 func (s *http1Sender) connect(deadline time.Time, p *Phases) (*conn, error) {
-	ctx, cancel := s.ctx, context.CancelFunc(func() {})
-	if !deadline.IsZero() {
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-	}
+	ctx, cancel := withDeadline(s.ctx, deadline)
 	defer cancel()
 	if p != nil {
 		ctx = traceDNS(ctx, p)

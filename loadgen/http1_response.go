@@ -51,22 +51,18 @@ const (
 // readBody reads the body to its end, and keeps its first part where it is to
 // be searched.
 func (s *http1Sender) readBody(conn *conn, length int, search bool) error {
-	var body io.Reader
-	switch {
-	case length >= 0 && !search:
+	if length >= 0 && (!search || length == 0) {
 		_, err := s.reader.Discard(length)
 		return err
-	case length >= 0:
-		body = &exactReader{r: s.reader, left: length}
-	case length == chunked:
+	}
+	body := io.Reader(s.reader)
+	if length != untilClose {
 		s.response.StreamBody = true
 		if err := s.response.ReadBody(s.reader, 0); err != nil {
 			return err
 		}
 		defer func() { _ = s.response.CloseBodyStream() }() // read to its end, or dropped
 		body = s.response.BodyStream()
-	default:
-		body = s.reader
 	}
 	for {
 		n, err := body.Read(s.scratch[:])
@@ -87,24 +83,6 @@ func (s *http1Sender) readBody(conn *conn, length int, search bool) error {
 		s.searched = decoded(s.searched, string(s.response.Header.ContentEncoding()))
 	}
 	return nil
-}
-
-// exactReader reads the given number of bytes and no fewer.
-type exactReader struct {
-	r    io.Reader
-	left int
-}
-
-func (e *exactReader) Read(p []byte) (int, error) {
-	if e.left == 0 {
-		return 0, io.EOF
-	}
-	n, err := e.r.Read(p[:min(len(p), e.left)])
-	e.left -= n
-	if errors.Is(err, io.EOF) && e.left > 0 {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
 }
 
 // broken says why a response that began did not arrive whole.

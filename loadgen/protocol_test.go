@@ -177,8 +177,10 @@ func TestProxy(t *testing.T) {
 	if got := asked.Load(); got != "GET http://podinfo.test/x?y" {
 		t.Errorf("the proxy was asked for %v", got)
 	}
-	if _, err := newClient(&Plan{Proxy: through}, Target{URL: "http://h", ConnectTo: "h:1"}); err == nil {
-		t.Error("a proxy and another address make no sense together")
+	for _, target := range []Target{{URL: "http://h", ConnectTo: "h:1"}, {URL: "grpc://h"}} {
+		if _, err := newClient(&Plan{Proxy: through}, target); err == nil {
+			t.Errorf("%+v makes no sense through a proxy", target)
+		}
 	}
 }
 
@@ -256,6 +258,16 @@ func TestRedirects(t *testing.T) {
 		transport.CloseIdleConnections()
 		server.Close()
 	}
+}
+
+func TestRedirectsOverTLSLeadToOtherNames(t *testing.T) {
+	other, pool := startTLS(t, func(*httptest.Server) {})
+	server := quietServer(http.RedirectHandler(other.URL+"/x", http.StatusFound))
+	server.StartTLS()
+	defer server.Close()
+	plan := expecting("uri=/x", Plan{MaxRedirects: 1, TLS: &tls.Config{RootCAs: pool}})
+	got := sendOnce(t, plan, Target{URL: "https://example.com", ConnectTo: server.Listener.Addr().String()})
+	check(t, "another name", got, measure.Status(200))
 }
 
 func TestAnotherHostIsNotToldTheCredentials(t *testing.T) {

@@ -327,6 +327,7 @@ func TestClosedLoopWaitsForAnswers(t *testing.T) {
 			{"so many requests", Plan{Closed: true, Connections: 3, MaxRequests: 12}, 12, 400 * time.Millisecond},
 			// Each worker's turns are at 500, 1000, 1500 and 2000 ms; the last one is too late.
 			{"at a rate of each", Plan{Closed: true, Connections: 3, WorkerRate: 2, Duration: 1900 * time.Millisecond}, 9, 1900 * time.Millisecond},
+			{"whose first turn comes in ages", Plan{Closed: true, Connections: 2, WorkerRate: 1e-30, Duration: time.Second}, 0, time.Second},
 			{"whose first turn never comes", Plan{Closed: true, Connections: 2, WorkerRate: 0.01, Duration: time.Second}, 0, time.Second},
 			// A turn every 50 ms, of which every other one is lost.
 			{"slower than its rate", Plan{Closed: true, Connections: 1, WorkerRate: 20, MaxRequests: 5}, 5, 600 * time.Millisecond},

@@ -126,7 +126,13 @@ func Poisson(perSecond float64, seed uint64) Schedule {
 	}
 }
 
-func offset(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+// never is later than any run lasts. Offsets go no further, so that sums of them
+// do not overflow: the start of a rate near 0 would become one at once.
+const never = 100 * 365 * 24 * time.Hour
+
+func offset(seconds float64) time.Duration {
+	return time.Duration(min(seconds*float64(time.Second), float64(never)))
+}
 
 // ValidateRate reports a rate that no schedule can have.
 func ValidateRate(perSecond float64) error {

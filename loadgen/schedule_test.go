@@ -32,7 +32,9 @@ func TestSchedules(t *testing.T) {
 	}{
 		{"constant", ConstantRate(4), []time.Duration{0, 250 * ms, 500 * ms, 750 * ms, 1000 * ms, 1250 * ms}},
 		{"less than one a second", ConstantRate(0.5), []time.Duration{0, 2000 * ms, 4000 * ms, 6000 * ms, 8000 * ms, 10000 * ms}},
-		// n(t) = t²/2·(2/s²)/... : from 0 to 2/s in 2s, n(t) = t²/2, so request n starts at √(2n).
+		{"as good as never", ConstantRate(1e-30), []time.Duration{0, never, never, never, never, never}},
+		{"as good as never, later", ConstantRate(1).until(time.Second).Then(time.Second, ConstantRate(1e-30)), []time.Duration{0, time.Second, time.Second + never, time.Second + never, time.Second + never, time.Second + never}},
+		// From 0 to 2/s in 2s: n(t) = t²/2, so request n starts at √(2n).
 		{"ramp up", Ramp(0, 2, 2*time.Second), []time.Duration{0, 1414213562}},
 		// n(t) = 4t - t², so request n starts at 2-√(4-n), and the fifth never.
 		{"ramp down", Ramp(4, 0, 2*time.Second), []time.Duration{0, 267949192, 585786437, 1000 * ms}},

@@ -47,9 +47,11 @@ func newTransport(plan *Plan, e endpoint) *http.Transport {
 		DisableCompression:  true, // the plan's headers say what is accepted
 		Protocols:           new(http.Protocols),
 	}
-	if e.secure() {
+	// A redirect may lead to another name, which net/http then asks for; so
+	// only one that is not the URL's is set.
+	if e.secure() && hostname(e.host) != e.url.Hostname() {
 		t.TLSClientConfig = e.tlsConfig(plan)
-	} else if plan.TLS != nil { // a redirect may lead there
+	} else if plan.TLS != nil {
 		t.TLSClientConfig = plan.TLS.Clone()
 	}
 	if plan.HTTP2 {
@@ -69,11 +71,7 @@ func newTransport(plan *Plan, e endpoint) *http.Transport {
 // dialOwn connects to the endpoint where its own address is asked for, and to
 // any other that a redirect leads to.
 func (e endpoint) dialOwn(ctx context.Context, network, address string) (net.Conn, error) {
-	own := e.url.Host
-	if e.url.Port() == "" {
-		own = net.JoinHostPort(e.url.Hostname(), defaultPorts[e.url.Scheme])
-	}
-	if address == own {
+	if address == hostPort(e.url) {
 		return e.dial(ctx)
 	}
 	var d net.Dialer
