@@ -236,6 +236,22 @@ func TestLargeBodies(t *testing.T) {
 	}
 }
 
+// The length in an answer to HEAD is that of a body that does not come.
+func TestHeadHasNoBody(t *testing.T) {
+	url := keepAliveServer(t, func(c net.Conn, _ int) bool {
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+		return true
+	})
+	for _, search := range []string{"", "x"} {
+		plan := Plan{Requests: []Request{{Method: "HEAD", Expect: Expectation{BodyContains: search}}}}
+		for i, outcome := range sendMany(t, 2, plan, Target{URL: url}) {
+			if outcome != measure.Status(200) {
+				t.Errorf("request %d, searching for %q: %v", i, search, outcome)
+			}
+		}
+	}
+}
+
 // What a server sends unasked must not be taken for the next answer.
 func TestUnaskedBytesAreNotTheNextAnswer(t *testing.T) {
 	url := keepAliveServer(t, func(c net.Conn, _ int) bool {

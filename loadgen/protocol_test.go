@@ -265,7 +265,7 @@ func TestRedirectsOverTLSLeadToOtherNames(t *testing.T) {
 	server := quietServer(http.RedirectHandler(other.URL+"/x", http.StatusFound))
 	server.StartTLS()
 	defer server.Close()
-	plan := expecting("uri=/x", Plan{MaxRedirects: 1, TLS: &tls.Config{RootCAs: pool}})
+	plan := expecting("sni=/0 uri=/x", Plan{MaxRedirects: 1, TLS: &tls.Config{RootCAs: pool}})
 	got := sendOnce(t, plan, Target{URL: "https://example.com", ConnectTo: server.Listener.Addr().String()})
 	check(t, "another name", got, measure.Status(200))
 }
