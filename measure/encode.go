@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -19,13 +20,13 @@ import (
 // Saturated: those values are in it as MaxLatency. An empty histogram has an
 // encoding too.
 func (h *Histogram) Encode() ([]byte, error) {
-	hdr := h.hdr
-	if hdr == nil {
-		var empty Histogram
-		empty.init()
-		hdr = empty.hdr
+	switch {
+	case h.dense:
+		return h.many.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	case h.few != nil:
+		return h.few.Encode()
 	}
-	return hdr.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	return newPacked().Encode()
 }
 
 // DecodeHistogram reads what Encode or another implementation of HdrHistogram
@@ -206,18 +207,11 @@ func (h *Histogram) recordMany(lowest, width, n int64) error {
 	if n == 0 {
 		return nil
 	}
-	if h.hdr == nil {
-		h.init()
-	}
-	middle := min(max(lowest+width/2, int64(MinLatency)), int64(MaxLatency))
-	if err := h.hdr.RecordValues(middle, n); err != nil {
-		return err
+	if lowest > int64(MaxLatency) {
+		return h.record(time.Duration(lowest), n)
 	}
 	// The middle of those that MaxLatency is one of is above it already.
-	if lowest > int64(MaxLatency) {
-		h.saturated += n
-	}
-	return nil
+	return h.record(min(time.Duration(lowest+width/2), MaxLatency), n)
 }
 
 // readZigZag reads a number of one to nine bytes: seven bits in each, the

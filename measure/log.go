@@ -52,7 +52,8 @@ type Interval struct {
 	Tag string
 	// Start and End are between 1970 and 2262; End is not before Start.
 	Start, End time.Time
-	// Histogram is not nil.
+	// Histogram is not nil. That of a Snapshot is without the cold start, which
+	// Snapshot.WithColdStart puts in.
 	Histogram *Histogram
 }
 

@@ -11,17 +11,19 @@ import (
 // of its own, and hands them out in intervals. Its memory does not depend on
 // how long it records, how fast or what.
 type Recorder struct {
+	cold *coldStart // nil: nothing is set apart
+
 	mu      sync.Mutex // guards what follows, and the tails of the writers
 	writers []*Writer
 	current *Snapshot
 }
 
-// NewRecorder returns an empty recorder.
+// NewRecorder returns an empty recorder, to which all results are alike.
 func NewRecorder() *Recorder { return &Recorder{current: new(Snapshot)} }
 
 // Writer returns a new entrance for one goroutine.
 func (r *Recorder) Writer() *Writer {
-	w := &Writer{recorder: r}
+	w := &Writer{recorder: r, cold: r.cold}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.writers = append(r.writers, w)
@@ -52,6 +54,7 @@ func (r *Recorder) Take() *Snapshot {
 // recorder's lock.
 type Writer struct {
 	recorder *Recorder
+	cold     *coldStart // the recorder's
 	ring     [ringSize]entry
 	head     atomic.Uint32 // results written; stored by the owner alone
 	tail     atomic.Uint32 // results moved into the histograms; stored under recorder.mu
@@ -69,9 +72,10 @@ type entry struct {
 }
 
 const (
-	flagOK     = 1 << 0
-	flagWaited = 1 << 1
-	flagUnsent = 1 << 2
+	flagOK        = 1 << 0
+	flagWaited    = 1 << 1
+	flagUnsent    = 1 << 2
+	flagColdStart = 1 << 3 // the recorder's to set
 )
 
 // set computes what the methods of Result do, reading each instant once: that
@@ -108,7 +112,11 @@ func (w *Writer) Record(r Result) {
 		w.drain()
 		w.recorder.mu.Unlock()
 	}
-	w.ring[head%ringSize].set(&r)
+	e := &w.ring[head%ringSize]
+	e.set(&r)
+	if w.cold != nil && w.cold.includes(r.Intended, e.response, r.Outcome) {
+		e.flags |= flagColdStart
+	}
 	w.head.Store(head + 1)
 }
 
@@ -128,16 +136,15 @@ func (w *Writer) Close() {
 func (w *Writer) drain() {
 	head, tail := w.head.Load(), w.tail.Load()
 	current := w.recorder.current
-	run, outcome := int64(0), int16(0) // results in a row with the same outcome
+	into, outcome, run := &current.Results, int16(0), int64(0) // results in a row with the same outcome
 	for ; tail != head; tail++ {
 		e := &w.ring[tail%ringSize]
-		current.add(e)
-		if e.outcome != outcome {
-			current.count(Outcome(outcome), run)
-			run, outcome = 0, e.outcome
+		if to := current.add(e); to != into || e.outcome != outcome {
+			into.count(Outcome(outcome), run)
+			into, outcome, run = to, e.outcome, 0
 		}
 		run++
 	}
-	current.count(Outcome(outcome), run)
+	into.count(Outcome(outcome), run)
 	w.tail.Store(tail)
 }

@@ -1,96 +1,46 @@
 package measure
 
-import (
-	"maps"
-	"time"
-)
-
 // Snapshot is what was recorded in one interval, or in several merged ones.
 // The zero Snapshot is empty and ready for use.
 type Snapshot struct {
-	// Response holds one value for each result, failed ones included: a
-	// failed request still took its time.
-	Response Histogram
-	// Service and Lag hold one for each request that was sent.
-	Service, Lag Histogram
-	// Outcomes counts results by outcome. Its size is bounded by the number
-	// of different status codes and kinds of error.
-	Outcomes map[Outcome]int64
-	// Failures is the number of results that were not OK.
-	Failures int64
-	// Waited is the number of results that found every connection busy.
-	Waited int64
-	// Redirects is the number of redirects followed.
-	Redirects int64
-}
-
-// Add records one result.
-func (s *Snapshot) Add(r Result) {
-	var e entry
-	e.set(&r)
-	s.add(&e)
-	s.count(r.Outcome, 1)
-}
-
-func (s *Snapshot) count(o Outcome, n int64) {
-	if n == 0 {
-		return
-	}
-	if s.Outcomes == nil {
-		s.Outcomes = make(map[Outcome]int64)
-	}
-	s.Outcomes[o] += n
-}
-
-// add records all of e but its outcome.
-func (s *Snapshot) add(e *entry) {
-	s.Response.Record(e.response)
-	if e.flags&flagUnsent == 0 {
-		s.Service.Record(e.service)
-		s.Lag.Record(e.lag)
-	}
-	if e.flags&flagOK == 0 {
-		s.Failures++
-	}
-	if e.flags&flagWaited != 0 {
-		s.Waited++
-	}
-	s.Redirects += int64(e.redirects)
+	// Results are all but those of the cold start.
+	Results
+	// ColdStart holds the results of the cold start, which are none but with a
+	// recorder that sets them apart; see NewColdStartRecorder.
+	ColdStart Results
 }
 
 // Merge adds other to s. The order of merges does not matter.
 func (s *Snapshot) Merge(other *Snapshot) {
-	s.Response.Merge(&other.Response)
-	s.Service.Merge(&other.Service)
-	s.Lag.Merge(&other.Lag)
-	s.Failures += other.Failures
-	s.Waited += other.Waited
-	s.Redirects += other.Redirects
-	if s.Outcomes == nil {
-		s.Outcomes = maps.Clone(other.Outcomes)
-		return
-	}
-	for o, n := range other.Outcomes {
-		s.Outcomes[o] += n
-	}
+	s.Results.merge(&other.Results)
+	s.ColdStart.merge(&other.ColdStart)
 }
 
-// Requests is the number of results.
-func (s *Snapshot) Requests() int64 { return s.Response.Count() }
-
-// SuccessRate is the fraction of results that were OK, in [0,1]. ok is
-// false when there are no results and so no rate.
-func (s *Snapshot) SuccessRate() (rate float64, ok bool) {
-	n := s.Requests()
-	if n == 0 {
-		return 0, false
-	}
-	return float64(n-s.Failures) / float64(n), true
+// Reset empties s and keeps its memory for what comes next.
+func (s *Snapshot) Reset() {
+	s.Results.reset()
+	s.ColdStart.reset()
 }
 
-// GeneratorLimited reports whether the generator itself was so late that the
-// response times say more about it than about the target: the 99th percentile
-// of the lag is over 1 ms and over a twentieth of the median response time.
-func (s *Snapshot) GeneratorLimited() bool {
-	return s.Lag.Quantile(0.99) > max(time.Millisecond, s.Response.Quantile(0.5)/20)
+// WithColdStart is a snapshot in which the results of the cold start count
+// like the others. It is s itself where there are none, and a new one
+// otherwise; s stays as it is.
+func (s *Snapshot) WithColdStart() *Snapshot {
+	if s.ColdStart.Requests() == 0 {
+		return s
+	}
+	all := new(Snapshot)
+	all.Results.merge(&s.Results)
+	all.Results.merge(&s.ColdStart)
+	return all
+}
+
+// add records all of e but its outcome, and returns where.
+func (s *Snapshot) add(e *entry) *Results {
+	into := &s.Results
+	if e.flags&flagColdStart != 0 {
+		into = &s.ColdStart
+	}
+	into.add(e)
+	return into
 }
