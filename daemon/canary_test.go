@@ -69,6 +69,98 @@ func TestKubectlApplySaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// judged is a Canary up to where it says how it is judged.
+const judged = `
+apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {generateName: judged-}
+spec:
+  targetRef: {apiVersion: serving.knative.dev/v1, kind: Service, name: podinfo}
+  analysis:
+    stepWeight: 10
+    `
+
+// What is wrong with a judge and its metrics is said by the definition, and by
+// the daemon where the definition is Flagger's.
+func TestKubectlApplySaysWhatAJudgeCannotBeTold(t *testing.T) {
+	t.Parallel()
+	namespace := env.Namespace(t)
+	const exactlyOne = "exactly one of maxIncrease, maxDecrease and maxDelta"
+	good := "\n    metrics: [{name: error-rate, thresholdRange: {max: 1}}]"
+	for _, tc := range []struct{ name, analysis, want string }{
+		{"error rate of nothing", "judge: {mode: sequential, errorRate: 0}" + good, "should be greater than 0"},
+		{"a coin's error rate", "judge: {mode: sequential, errorRate: 0.51}" + good, "should be less than or equal to 0.5"},
+		{"less power than a coin", "judge: {mode: sequential, power: 0.49}" + good, "should be greater than or equal to 0.5"},
+		{"power of certainty", "judge: {mode: sequential, power: 1}" + good, "should be less than 1"},
+		{"duration in words", "judge: {mode: sequential, maxDuration: long}" + good, "must be a duration such as 15s, 1m or 1m30s"},
+		{"duration below the interval", "interval: 15s\n    judge: {mode: sequential, maxDuration: 14s}" + good, "judge.maxDuration must not be shorter than interval"},
+		{"duration below the default interval", "judge: {mode: sequential, maxDuration: 59s}" + good, "judge.maxDuration must not be shorter than interval"},
+		{"duration below the least interval", "interval: 10ms\n    judge: {mode: sequential, maxDuration: 900ms}" + good, "judge.maxDuration must not be shorter than interval"},
+		{"error rate without mode", "judge: {errorRate: 0.01}" + good, "judge.errorRate needs judge.mode: sequential"},
+		{"error rate in classic", "judge: {mode: classic, errorRate: 0.01}" + good, "judge.errorRate needs judge.mode: sequential"},
+		{"power without mode", "judge: {power: 0.9}" + good, "judge.power needs judge.mode: sequential"},
+		{"power in classic", "judge: {mode: classic, power: 0.9}" + good, "judge.power needs judge.mode: sequential"},
+		{"duration without mode", "judge: {maxDuration: 5m}" + good, "judge.maxDuration needs judge.mode: sequential"},
+		{"duration in classic", "judge: {mode: classic, maxDuration: 5m}" + good, "judge.maxDuration needs judge.mode: sequential"},
+		{"no metrics", "judge: {mode: sequential}", "sequential needs a metric with a thresholdRange or a baseline: nothing would be judged"},
+		{"empty metrics", "judge: {mode: sequential}\n    metrics: []", "nothing would be judged"},
+		{"metrics without threshold", "judge: {mode: sequential}\n    metrics: [{name: error-rate}, {name: latency-p99, thresholdRange: {}}]", "nothing would be judged"},
+		{"two minimums", "minSamples: 20\n    judge: {minSamples: 30}" + good, "give one of them"},
+		{"minimum of nothing", "judge: {minSamples: 0}" + good, "should be greater than or equal to 1"},
+		{"other minimum of nothing", "minSamples: 0" + good, "should be greater than or equal to 1"},
+		{"quantile elsewhere", "metrics: [{name: latency-p99, quantile: 0.95}]", "quantile is for request-duration"},
+		{"range upside down", "metrics: [{name: error-rate, thresholdRange: {min: 2, max: 1}}]", "thresholdRange.min must not be above max"},
+		{"baseline of nothing", "metrics: [{name: error-rate, baseline: {}}]", exactlyOne},
+		{"two baselines", "metrics: [{name: error-rate, baseline: {maxIncrease: 10%, maxDelta: 1}}]", exactlyOne},
+		{"two other baselines", "metrics: [{name: throughput, baseline: {maxDecrease: 10%, maxDelta: 1}}]", exactlyOne},
+		{"a latency that must not fall", "metrics: [{name: latency-p99, baseline: {maxDecrease: 10%}}]", "use maxIncrease or maxDelta"},
+		{"a success rate that must not rise", "metrics: [{name: request-success-rate, baseline: {maxIncrease: 10%}}]", "use maxDecrease or maxDelta"},
+		{"a throughput that must not rise", "metrics: [{name: throughput, baseline: {maxIncrease: 10%}}]", "use maxDecrease or maxDelta"},
+		{"increase without sign", "metrics: [{name: error-rate, baseline: {maxIncrease: '10'}}]", "must be a percentage such as 10% or 2.5%"},
+		{"increase below zero", "metrics: [{name: error-rate, baseline: {maxIncrease: -1%}}]", "must be a percentage such as 10% or 2.5%"},
+		{"decrease in words", "metrics: [{name: throughput, baseline: {maxDecrease: much%}}]", "must be a percentage such as 10% or 2.5%"},
+		{"decrease below nothing", "metrics: [{name: throughput, baseline: {maxDecrease: 100.1%}}]", "maxDecrease must be at most 100%"},
+		{"delta below zero", "metrics: [{name: error-rate, baseline: {maxDelta: -1}}]", "should be greater than or equal to 0"},
+	} {
+		err := apply(t, namespace, judged+tc.analysis)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
+		}
+		if err := decode(t, judged+tc.analysis).Validate(); err == nil {
+			t.Errorf("%s: the daemon accepts what the definition refuses", tc.name)
+		}
+	}
+	for _, analysis := range []string{
+		"judge: {}",
+		"judge: {mode: classic, minSamples: 30}",
+		"minSamples: 30\n    judge: {mode: '', minSamples: 30}" + good,
+		"judge: {mode: sequential}" + good,
+		"judge: {mode: sequential, errorRate: 0.5, power: 0.5, minSamples: 1, maxDuration: 1m}" + good,
+		"interval: 15s\n    judge: {mode: sequential, maxDuration: 15s}" + good,
+		"judge: {mode: sequential}\n    metrics: [{name: request-success-rate, threshold: 99}]",
+		"judge: {mode: sequential}\n    metrics: [{name: error-rate}, {name: throughput, baseline: {maxDecrease: 100%}}]",
+		"metrics: [{name: error-rate-timeout, baseline: {maxIncrease: 0%}}, {name: latency-mean, baseline: {maxIncrease: 250.5%}}]",
+		"metrics: [{name: latency-p9999, thresholdRange: {min: 1, max: 1}, baseline: {maxDelta: 0}, includeColdStart: true}]",
+		"metrics: [{name: request-success-rate, baseline: {maxDelta: 0.5}}, {name: request-duration, quantile: 0.9, baseline: {maxIncrease: 2.5%}}]",
+	} {
+		if err := apply(t, namespace, judged+analysis); err != nil {
+			t.Errorf("%s: %v", analysis, err)
+		}
+		if err := decode(t, judged+analysis).Validate(); err != nil {
+			t.Errorf("%s: the daemon refuses what the definition accepts: %v", analysis, err)
+		}
+	}
+}
+
+func decode(t *testing.T, text string) *v1beta1.Canary {
+	t.Helper()
+	canary := new(v1beta1.Canary)
+	if err := yaml.Unmarshal([]byte(text), canary); err != nil {
+		t.Fatal(err)
+	}
+	return canary
+}
+
 // Every field of Flagger's schema, as its documentation has them, and Serin's
 // additions.
 const everything = `
@@ -113,7 +205,9 @@ spec:
         sourceLabels: {app: b}
     metrics:
       - {name: request-success-rate, threshold: 99, interval: 30s}
-      - {name: request-duration, quantile: 0.95, includeColdStart: true, baseline: {maxIncrease: 10%, maxDecrease: 5%, maxDelta: 3}}
+      - {name: request-duration, quantile: 0.95, includeColdStart: true, thresholdRange: {max: 500}, baseline: {maxIncrease: 10%}}
+      - {name: request-success-rate, baseline: {maxDecrease: 5%}}
+      - {name: error-rate-timeout, baseline: {maxDelta: 3}}
       - {name: latency, templateRef: {name: latency, namespace: flagger}, thresholdRange: {min: 0.5, max: 500}, templateVariables: {a: b}, query: up}
     alerts:
       - {name: ops, severity: error, providerRef: {name: slack, namespace: flagger}}
@@ -143,19 +237,21 @@ func TestEveryFieldOfTheSchemaIsKept(t *testing.T) {
 		t.Errorf("%s is lost", lost)
 	}
 	// And it decodes, with what it cannot do named.
-	var canary v1beta1.Canary
-	if err := yaml.Unmarshal([]byte(everything), &canary); err != nil {
-		t.Fatal(err)
-	}
-	if got := canary.Ignored(); len(got) != 13 {
-		t.Errorf("%d fields are named as ignored, want 13: %v", len(got), got)
+	canary := decode(t, everything)
+	if got := canary.Ignored(); len(got) != 14 {
+		t.Errorf("%d fields are named as ignored, want 14: %v", len(got), got)
 	}
 	err := canary.Validate()
-	for _, want := range []string{"spec.analysis.match", "metrics[2] (latency) asks a metrics server", "metrics[1].baseline is not supported yet",
-		"spec.analysis.judge.mode sequential is not supported yet", "spec.analysis.watch is not", "spec.analysis.rollbackWindow is not", "spec.analysis.load.protocol is not",
+	for _, want := range []string{"spec.analysis.match", "metrics[4] (latency) asks a metrics server",
+		"spec.analysis.watch is not", "spec.analysis.rollbackWindow is not", "spec.analysis.load.protocol is not",
 		"webhooks[0] (gate) has type confirm-rollout"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("validation says %v, want %q in it", err, want)
+		}
+	}
+	for _, supported := range []string{"judge", "baseline", "metrics[1]"} {
+		if strings.Contains(err.Error(), supported) {
+			t.Errorf("validation says %v, want no %q in it", err, supported)
 		}
 	}
 }

@@ -13,6 +13,9 @@ type Duration string
 // Analysis says how a new revision is judged and moved forward.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.stepWeight) ? 1 : 0) + (has(self.stepWeights) ? 1 : 0) + (has(self.iterations) ? 1 : 0) == 1",message="exactly one of stepWeight, stepWeights and iterations must be given"
+// +kubebuilder:validation:XValidation:rule="!has(self.judge) || !has(self.judge.mode) || self.judge.mode != 'sequential' || (has(self.metrics) && self.metrics.exists(m, has(m.threshold) || has(m.baseline) || (has(m.thresholdRange) && (has(m.thresholdRange.min) || has(m.thresholdRange.max)))))",message="judge.mode: sequential needs a metric with a thresholdRange or a baseline: nothing would be judged"
+// +kubebuilder:validation:XValidation:rule="!has(self.minSamples) || !has(self.judge) || !has(self.judge.minSamples) || self.minSamples == self.judge.minSamples",message="minSamples and judge.minSamples differ: give one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.judge) || !has(self.judge.maxDuration) || !self.judge.maxDuration.matches('^([0-9]+(ms|s|m|h))+$') || (has(self.interval) && !self.interval.matches('^([0-9]+(ms|s|m|h))+$')) || (duration(self.judge.maxDuration) >= duration(has(self.interval) ? self.interval : '1m') && duration(self.judge.maxDuration) >= duration('1s'))",message="judge.maxDuration must not be shorter than interval, which is 60s when not given and at least 1s"
 type Analysis struct {
 	// Interval is the time over which one check measures. Default 60s, at
 	// least 1s.
@@ -21,7 +24,8 @@ type Analysis struct {
 	Interval Duration `json:"interval,omitempty"`
 
 	// Threshold is the number of failed checks, counted over the whole
-	// rollout, at which it is rolled back. Default 1; 0 and less mean 1.
+	// rollout, at which it is rolled back. Default 1; 0 and less mean 1. Not
+	// used where judge.mode is sequential: a fail verdict rolls back at once.
 	//
 	// +optional
 	Threshold int32 `json:"threshold,omitempty"`
@@ -66,7 +70,8 @@ type Analysis struct {
 	StepWeightPromotion *int32 `json:"stepWeightPromotion,omitempty"`
 
 	// MinSamples is the number of requests to the canary revision below which
-	// a check is inconclusive. Default 20.
+	// a check is inconclusive. Default 20, and 1 where judge.mode is
+	// sequential.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -96,7 +101,8 @@ type Analysis struct {
 	// +optional
 	RollbackWindow Duration `json:"rollbackWindow,omitempty"`
 
-	// Metrics are the checks. A check fails when one of them does.
+	// Metrics are the checks. A check fails when one of them does. Without any
+	// every check passes, which only mode classic allows.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxItems=100
@@ -156,117 +162,67 @@ type IgnoredAnalysis struct {
 	SessionAffinity *apiextensionsv1.JSON `json:"sessionAffinity,omitempty"`
 }
 
-// Metric is one check of the canary revision's measurements.
-type Metric struct {
-	// Name is request-success-rate (percent of requests) or request-duration
-	// (p99 in milliseconds).
-	//
-	// +kubebuilder:validation:MinLength=1
-	Name string `json:"name"`
-
-	// Interval is accepted and ignored: a check measures over
-	// analysis.interval.
-	//
-	// +optional
-	Interval Duration `json:"interval,omitempty"`
-
-	// Threshold is the older form of ThresholdRange: a minimum for
-	// request-success-rate, a maximum for everything else.
-	//
-	// +optional
-	Threshold *float64 `json:"threshold,omitempty"`
-
-	// ThresholdRange is the accepted range, ends included.
-	//
-	// +optional
-	ThresholdRange *ThresholdRange `json:"thresholdRange,omitempty"`
-
-	// Quantile of request-duration, above 0 and below 1. Default 0.99.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=1
-	// +kubebuilder:validation:ExclusiveMinimum=true
-	// +kubebuilder:validation:ExclusiveMaximum=true
-	Quantile *float64 `json:"quantile,omitempty"`
-
-	// Baseline compares the canary revision with the primary one. Not supported
-	// yet.
-	//
-	// +optional
-	Baseline *Baseline `json:"baseline,omitempty"`
-
-	// IncludeColdStart judges the first requests after scale from zero too.
-	// This version always does.
-	//
-	// +optional
-	IncludeColdStart bool `json:"includeColdStart,omitempty"`
-
-	// Query is a Prometheus query.
-	//
-	// +optional
-	Query string `json:"query,omitempty"`
-
-	// TemplateRef names a MetricTemplate.
-	//
-	// +optional
-	TemplateRef *ObjectRef `json:"templateRef,omitempty"`
-
-	// TemplateVariables are passed to the MetricTemplate.
-	//
-	// +optional
-	TemplateVariables map[string]string `json:"templateVariables,omitempty"`
-}
-
-// ThresholdRange is an accepted range, ends included; a missing end is open.
-type ThresholdRange struct {
-	// +optional
-	Min *float64 `json:"min,omitempty"`
-	// +optional
-	Max *float64 `json:"max,omitempty"`
-}
-
-// Baseline is the accepted difference between the canary revision and the
-// primary one.
-type Baseline struct {
-	// MaxIncrease and MaxDecrease are fractions in percent, 10%.
-	//
-	// +optional
-	MaxIncrease string `json:"maxIncrease,omitempty"`
-	// +optional
-	MaxDecrease string `json:"maxDecrease,omitempty"`
-	// MaxDelta is in the metric's unit.
-	//
-	// +optional
-	MaxDelta *float64 `json:"maxDelta,omitempty"`
-}
-
 // Judge says how measurements are judged.
+//
+// Classic is Flagger's rule: in every check, each metric's value against its
+// range; analysis.threshold failed checks roll back. Sequential tests each
+// metric as the answers come in: a step passes or fails once the evidence is
+// enough for ErrorRate and Power, which takes as many requests as it takes,
+// and a fail verdict rolls back at once.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.errorRate) || (has(self.mode) && self.mode == 'sequential')",message="judge.errorRate needs judge.mode: sequential"
+// +kubebuilder:validation:XValidation:rule="!has(self.power) || (has(self.mode) && self.mode == 'sequential')",message="judge.power needs judge.mode: sequential"
+// +kubebuilder:validation:XValidation:rule="!has(self.maxDuration) || (has(self.mode) && self.mode == 'sequential')",message="judge.maxDuration needs judge.mode: sequential"
 type Judge struct {
-	// Mode is classic (the default, Flagger's rule) or sequential, which is not
-	// supported yet.
+	// Mode is classic (the default) or sequential. Sequential needs a metric
+	// with a thresholdRange or a baseline, and does not use analysis.threshold.
 	//
 	// +optional
 	// +kubebuilder:validation:Enum="";classic;sequential
 	Mode string `json:"mode,omitempty"`
-	// ErrorRate bounds the probability that a good revision is rolled back.
+
+	// ErrorRate bounds the probability that a good revision gets a fail verdict
+	// in the whole rollout: all metrics, all steps and all looks together. Above
+	// 0, at most 0.5. Default 0.01. Only in mode sequential.
 	//
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:ExclusiveMinimum=true
+	// +kubebuilder:validation:Maximum=0.5
 	ErrorRate *float64 `json:"errorRate,omitempty"`
-	// Power is the probability with which a regression is to be caught.
+
+	// Power is the probability with which a step catches a revision that fails
+	// twice as often as allowed. At least 0.5, below 1. Default 0.9. Only in
+	// mode sequential.
 	//
 	// +optional
+	// +kubebuilder:validation:Minimum=0.5
+	// +kubebuilder:validation:Maximum=1
+	// +kubebuilder:validation:ExclusiveMaximum=true
 	Power *float64 `json:"power,omitempty"`
-	// MinSamples is the number of requests below which nothing is said.
+
+	// MinSamples is analysis.minSamples; where both are given they must be the
+	// same. Default 20 in mode classic, 1 in mode sequential, whose test knows
+	// how many requests it needs.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	MinSamples *int32 `json:"minSamples,omitempty"`
-	// MaxDuration bounds a check.
+
+	// MaxDuration is how long a step may stay undecided. After it a step whose
+	// estimates are within the thresholds passes without proof, and one whose
+	// estimates are not stays inconclusive. Default 10 intervals, at least one.
+	// Only in mode sequential.
 	//
 	// +optional
 	MaxDuration Duration `json:"maxDuration,omitempty"`
 }
+
+// The modes of a Judge; without one it is classic.
+const (
+	ModeClassic    = "classic"
+	ModeSequential = "sequential"
+)
 
 // Watch is the time after a promotion in which it can be undone.
 type Watch struct {

@@ -1,6 +1,7 @@
 package v1beta1
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,34 @@ func TestDefaults(t *testing.T) {
 	a.Interval, a.Threshold = "10ms", -3
 	if a.IntervalOrDefault() != time.Second || a.ThresholdOrDefault() != 1 {
 		t.Errorf("interval %v is below the least, threshold %d", a.IntervalOrDefault(), a.ThresholdOrDefault())
+	}
+}
+
+func TestDefaultsOfAJudge(t *testing.T) {
+	type defaults struct {
+		sequential       bool
+		errorRate, power float64
+		samples          int64
+		maxDuration      time.Duration
+	}
+	for _, tc := range []struct {
+		name     string
+		analysis Analysis
+		want     defaults
+	}{
+		{"none", Analysis{}, defaults{false, 0.01, 0.9, 20, 10 * time.Minute}},
+		{"none, with samples", Analysis{MinSamples: new(int32(5))}, defaults{false, 0.01, 0.9, 5, 10 * time.Minute}},
+		{"empty", Analysis{Judge: &Judge{}}, defaults{false, 0.01, 0.9, 20, 10 * time.Minute}},
+		{"classic", Analysis{Judge: &Judge{Mode: ModeClassic}}, defaults{false, 0.01, 0.9, 20, 10 * time.Minute}},
+		{"sequential", Analysis{Interval: "15s", Judge: &Judge{Mode: ModeSequential}}, defaults{true, 0.01, 0.9, 1, 150 * time.Second}},
+		{"sequential, with samples", Analysis{MinSamples: new(int32(50)), Judge: &Judge{Mode: ModeSequential}}, defaults{true, 0.01, 0.9, 50, 10 * time.Minute}},
+		{"everything", Analysis{Judge: &Judge{Mode: ModeSequential, ErrorRate: new(0.05), Power: new(0.8), MinSamples: new(int32(7)), MaxDuration: "5m"}}, defaults{true, 0.05, 0.8, 7, 5 * time.Minute}},
+	} {
+		a := tc.analysis
+		got := defaults{a.Sequential(), a.ErrorRateOrDefault(), a.PowerOrDefault(), a.MinSamplesOrDefault(), a.MaxDurationOrDefault()}
+		if got != tc.want {
+			t.Errorf("%s: %+v, want %+v", tc.name, got, tc.want)
+		}
 	}
 }
 
@@ -89,7 +118,7 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"spec.provider must be knative", "spec.targetRef must be", "exactly one of stepWeight, stepWeights and iterations, not 2",
 		"spec.analysis.interval must be a duration", "load.timeout must be a duration", "load.warmup must be a duration",
-		"metrics[0] (latency) asks a metrics server", `metrics[1].name must be request-success-rate or request-duration, not "unknown"`,
+		"metrics[0] (latency) asks a metrics server", `metrics[1].name must be request-success-rate, request-duration, latency-pNN`,
 		"metrics[2].thresholdRange.min 2 must not be above max 1", "webhooks[0] (check) is a check without metadata.cmd",
 		"webhooks[1] (gate) has type confirm-promotion", "spec.analysis.match is not supported",
 	} {
@@ -105,6 +134,153 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 	c.Spec.Analysis.StepWeights, c.Spec.Analysis.MaxWeight = []int32{101}, new(int32(101))
 	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "more than 100 percent") {
 		t.Errorf("101 percent gives %v", err)
+	}
+}
+
+// judged is a valid Canary with that judge and a metric for it.
+func judged(j Judge, metrics ...Metric) *Canary {
+	c := valid()
+	c.Spec.Analysis.Interval = "15s"
+	c.Spec.Analysis.Judge = &j
+	c.Spec.Analysis.Metrics = append(metrics, Metric{Name: MetricSuccessRate, ThresholdRange: &ThresholdRange{Min: new(99.0)}})
+	return c
+}
+
+func TestValidateReadsTheJudge(t *testing.T) {
+	sequential := func(j Judge) *Canary { j.Mode = ModeSequential; return judged(j) }
+	bare := func(metrics ...Metric) *Canary {
+		c := sequential(Judge{})
+		c.Spec.Analysis.Metrics = metrics
+		return c
+	}
+	samples := func(own, judges int32) *Canary {
+		c := judged(Judge{MinSamples: &judges})
+		c.Spec.Analysis.MinSamples = &own
+		return c
+	}
+	faster := sequential(Judge{MaxDuration: "500ms"})
+	faster.Spec.Analysis.Interval = "100ms" // which is taken as 1s
+	unread := sequential(Judge{MaxDuration: "1s"})
+	unread.Spec.Analysis.Interval = "soon"
+	const nothing = "spec.analysis.judge.mode sequential needs a metric with a thresholdRange or a baseline"
+	for _, tc := range []struct {
+		name   string
+		canary *Canary
+		want   string // "" where it is accepted; else the whole error begins so
+	}{
+		{"sequential", sequential(Judge{}), ""},
+		{"ends of the ranges", sequential(Judge{ErrorRate: new(0.5), Power: new(0.5), MinSamples: new(int32(1)), MaxDuration: "15s"}), ""},
+		{"classic", judged(Judge{Mode: ModeClassic, MinSamples: new(int32(1))}), ""},
+		{"by an older threshold", bare(Metric{Name: MetricSuccessRate, Threshold: new(99.0)}), ""},
+		{"by a baseline", bare(Metric{Name: MetricErrorRate}, Metric{Name: MetricErrorRate, Baseline: &Baseline{MaxDelta: new(1.0)}}), ""},
+		{"the same samples twice", samples(30, 30), ""},
+		{"another mode", judged(Judge{Mode: "coin"}), `spec.analysis.judge.mode must be classic or sequential, not "coin"`},
+		{"rate of nothing", sequential(Judge{ErrorRate: new(0.0)}), "spec.analysis.judge.errorRate must be above 0 and at most 0.5, not 0"},
+		{"rate beyond", sequential(Judge{ErrorRate: new(math.Nextafter(0.5, 1))}), "spec.analysis.judge.errorRate must be"},
+		{"rate of no number", sequential(Judge{ErrorRate: new(math.NaN())}), "spec.analysis.judge.errorRate must be"},
+		{"power below", sequential(Judge{Power: new(math.Nextafter(0.5, 0))}), "spec.analysis.judge.power must be at least 0.5 and below 1"},
+		{"power beyond", sequential(Judge{Power: new(1.0)}), "spec.analysis.judge.power must be at least 0.5 and below 1, not 1"},
+		{"power of no number", sequential(Judge{Power: new(math.NaN())}), "spec.analysis.judge.power must be"},
+		{"duration in words", sequential(Judge{MaxDuration: "long"}), "spec.analysis.judge.maxDuration must be a duration"},
+		{"duration below the interval", sequential(Judge{MaxDuration: "14s"}), "spec.analysis.judge.maxDuration 14s must not be shorter than analysis.interval, 15s"},
+		{"duration below the least interval", faster, "spec.analysis.judge.maxDuration 500ms must not be shorter than analysis.interval, 1s"},
+		{"duration and an interval in words", unread, "spec.analysis.interval must be a duration"},
+		{"rate in classic", judged(Judge{Mode: ModeClassic, ErrorRate: new(0.1)}), "spec.analysis.judge.errorRate needs judge.mode: sequential"},
+		{"power without mode", judged(Judge{Power: new(0.9)}), "spec.analysis.judge.power needs judge.mode: sequential"},
+		{"duration without mode", judged(Judge{MaxDuration: "5m"}), "spec.analysis.judge.maxDuration needs judge.mode: sequential"},
+		{"no metric", bare(), nothing},
+		{"metrics that cannot fail", bare(Metric{Name: MetricErrorRate}, Metric{Name: MetricThroughput, ThresholdRange: &ThresholdRange{}}), nothing},
+		{"other samples", samples(20, 30), "spec.analysis.judge.minSamples is 30 and analysis.minSamples is 20: give one of them"},
+		{"samples of nothing", judged(Judge{MinSamples: new(int32(0))}), "spec.analysis.judge.minSamples must be at least 1, not 0"},
+		{"own samples of nothing", func() *Canary { c := valid(); c.Spec.Analysis.MinSamples = new(int32(0)); return c }(), "spec.analysis.minSamples must be at least 1, not 0"},
+	} {
+		wantProblem(t, tc.name, tc.canary, tc.want)
+	}
+}
+
+func TestValidateReadsTheMetrics(t *testing.T) {
+	bounds := func(name string, lo, hi *float64) Metric {
+		return Metric{Name: name, ThresholdRange: &ThresholdRange{Min: lo, Max: hi}}
+	}
+	against := func(name string, b Baseline) Metric { return Metric{Name: name, Baseline: &b} }
+	const path, exactlyOne = "spec.analysis.metrics[0]", "spec.analysis.metrics[0].baseline must have exactly one of maxIncrease, maxDecrease and maxDelta, not "
+	for _, tc := range []struct {
+		name   string
+		metric Metric
+		want   string
+	}{
+		{"open", bounds("latency-p999", nil, nil), ""},
+		{"one value", bounds("latency-mean", new(5.0), new(5.0)), ""},
+		{"percent, whole", bounds("error-rate-reset", new(0.0), new(100.0)), ""},
+		{"more than 100 a second", bounds("throughput", new(5000.0), nil), ""},
+		{"quantile", Metric{Name: MetricDuration, Quantile: new(0.5)}, ""},
+		{"increase of nothing", against("error-rate", Baseline{MaxIncrease: "0%"}), ""},
+		{"increase beyond 100", against("latency-p50", Baseline{MaxIncrease: "150.5%"}), ""},
+		{"decrease of everything", against("throughput", Baseline{MaxDecrease: "100%"}), ""},
+		{"delta of nothing", against("request-success-rate", Baseline{MaxDelta: new(0.0)}), ""},
+		{"range and baseline", Metric{Name: "error-rate", ThresholdRange: &ThresholdRange{Max: new(1.0)}, Baseline: &Baseline{MaxDelta: new(0.1)}}, ""},
+
+		{"another name", Metric{Name: "latency"}, path + ".name must be request-success-rate, request-duration, latency-pNN (p50, p99, p999), latency-mean, throughput, error-rate or error-rate-KIND, not \"latency\""},
+		{"another kind", Metric{Name: "error-rate-500"}, path + ".name must be error-rate or error-rate-KIND with KIND one of unknown, dns, connect, tls, timeout, reset, truncated, protocol, not \"error-rate-500\""},
+		{"one digit", Metric{Name: "latency-p5"}, path + ".name must have two to five digits after latency-p, not all 0"},
+		{"a query", Metric{Name: MetricErrorRate, Query: "up"}, path + " (error-rate) asks a metrics server, which Serin does without: use request-success-rate, "},
+		{"a template", Metric{Name: MetricErrorRate, TemplateRef: &ObjectRef{Name: "x"}}, path + " (error-rate) asks a metrics server"},
+		{"quantile elsewhere", Metric{Name: "latency-p99", Quantile: new(0.9)}, path + ".quantile is for request-duration, not for latency-p99"},
+		{"quantile 1", Metric{Name: MetricDuration, Quantile: new(1.0)}, path + ".quantile must be above 0 and below 1, not 1"},
+		{"quantile 0", Metric{Name: MetricDuration, Quantile: new(0.0)}, path + ".quantile must be above 0 and below 1, not 0"},
+		{"quantile of no number", Metric{Name: MetricDuration, Quantile: new(math.NaN())}, path + ".quantile must be"},
+		{"upside down", bounds("error-rate", new(2.0), new(1.0)), path + ".thresholdRange.min 2 must not be above max 1"},
+		{"no number", bounds("throughput", new(math.NaN()), nil), path + ".thresholdRange.min must be a finite number, not NaN"},
+		{"no end", bounds("throughput", nil, new(math.Inf(1))), path + ".thresholdRange.max must be a finite number, not +Inf"},
+		{"percent below", bounds("request-success-rate", new(-0.1), nil), path + ".thresholdRange.min must be in percent, from 0 to 100, not -0.1"},
+		{"percent above", bounds("error-rate-dns", nil, new(100.1)), path + ".thresholdRange.max must be in percent, from 0 to 100, not 100.1"},
+		{"older percent", Metric{Name: MetricSuccessRate, Threshold: new(101.0)}, path + ".threshold must be in percent, from 0 to 100, not 101"},
+		{"latency below", bounds("latency-p99", nil, new(-1.0)), path + ".thresholdRange.max must be 0 or more, not -1"},
+		{"mean below", bounds("latency-mean", nil, new(-1.0)), path + ".thresholdRange.max must be 0 or more, not -1"},
+		{"throughput below", bounds("throughput", new(-1.0), nil), path + ".thresholdRange.min must be 0 or more, not -1"},
+		{"no baseline", against("error-rate", Baseline{}), exactlyOne + "0"},
+		{"two baselines", against("error-rate", Baseline{MaxIncrease: "1%", MaxDelta: new(1.0)}), exactlyOne + "2"},
+		{"increase without sign", against("error-rate", Baseline{MaxIncrease: "10"}), path + `.baseline.maxIncrease must be a percentage such as 10% or 2.5%, not "10"`},
+		{"decrease below zero", against("throughput", Baseline{MaxDecrease: "-1%"}), path + `.baseline.maxDecrease must be a percentage such as 10% or 2.5%, not "-1%"`},
+		{"decrease below nothing", against("throughput", Baseline{MaxDecrease: "100.01%"}), path + ".baseline.maxDecrease must be at most 100%, not 100.01%"},
+		{"delta below zero", against("latency-p99", Baseline{MaxDelta: new(-1.0)}), path + ".baseline.maxDelta must be a finite number, 0 or more, not -1"},
+		{"delta of no number", against("latency-p99", Baseline{MaxDelta: new(math.NaN())}), path + ".baseline.maxDelta must be a finite number"},
+		{"delta without end", against("latency-p99", Baseline{MaxDelta: new(math.Inf(1))}), path + ".baseline.maxDelta must be a finite number"},
+		{"success rate up", against("request-success-rate", Baseline{MaxIncrease: "1%"}), path + ".baseline.maxIncrease is for latencies and error rates, where more is worse: use maxDecrease or maxDelta for request-success-rate"},
+		{"throughput up", against("throughput", Baseline{MaxIncrease: "1%"}), path + ".baseline.maxIncrease is for latencies and error rates"},
+		{"error rate down", against("error-rate-tls", Baseline{MaxDecrease: "1%"}), path + ".baseline.maxDecrease is for request-success-rate and throughput, where less is worse: use maxIncrease or maxDelta for error-rate-tls"},
+		{"duration down", against("request-duration", Baseline{MaxDecrease: "1%"}), path + ".baseline.maxDecrease is for request-success-rate"},
+		{"mean down", against("latency-mean", Baseline{MaxDecrease: "1%"}), path + ".baseline.maxDecrease is for request-success-rate"},
+	} {
+		wantProblem(t, tc.name, judged(Judge{}, tc.metric), tc.want)
+	}
+}
+
+// wantProblem wants that one problem, or none.
+func wantProblem(t *testing.T, name string, c *Canary, want string) {
+	t.Helper()
+	switch err := c.Validate(); {
+	case want == "" && err != nil:
+		t.Errorf("%s is refused: %v", name, err)
+	case want != "" && err == nil:
+		t.Errorf("%s is accepted, want %q", name, want)
+	case want != "" && (!strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n")):
+		t.Errorf("%s: %v, want %q alone", name, err, want)
+	}
+}
+
+func TestASequentialTestHasNoUseForTheThreshold(t *testing.T) {
+	c := judged(Judge{Mode: ModeSequential})
+	if got := c.Ignored(); len(got) != 0 {
+		t.Errorf("ignored %q", got)
+	}
+	c.Spec.Analysis.Threshold = 5
+	if got := c.Ignored(); !slices.Equal(got, []string{"spec.analysis.threshold"}) {
+		t.Errorf("ignored %q", got)
+	}
+	c.Spec.Analysis.Judge.Mode = ModeClassic
+	if got := c.Ignored(); len(got) != 0 {
+		t.Errorf("ignored %q", got)
 	}
 }
 

@@ -9,10 +9,19 @@ const (
 	DefaultProgressDeadline = 10 * time.Minute
 	DefaultMaxWeight        = 100
 	DefaultMinSamples       = 20
+	DefaultErrorRate        = 0.01
+	DefaultPower            = 0.9
+	DefaultQuantile         = 0.99 // of request-duration
 	DefaultRate             = 10
 	DefaultRequestTimeout   = 5 * time.Second
 	DefaultConnections      = 64
 	DefaultWarmup           = time.Second
+
+	// DefaultMinSamplesSequential is DefaultMinSamples of mode sequential,
+	// whose test knows how many requests it needs.
+	DefaultMinSamplesSequential = 1
+	// DefaultMaxIntervals is the default of judge.maxDuration, in intervals.
+	DefaultMaxIntervals = 10
 )
 
 // OrDefault returns the parsed duration, or def where it is empty or does not
@@ -37,7 +46,42 @@ func (a *Analysis) MinSamplesOrDefault() int64 {
 	if a.Judge != nil && a.Judge.MinSamples != nil {
 		return int64(*a.Judge.MinSamples)
 	}
+	if a.Sequential() {
+		return int64(orDefault(a.MinSamples, DefaultMinSamplesSequential))
+	}
 	return int64(orDefault(a.MinSamples, DefaultMinSamples))
+}
+
+// Sequential reports whether a step is judged by a sequential test.
+func (a *Analysis) Sequential() bool {
+	return a.Judge != nil && a.Judge.Mode == ModeSequential
+}
+
+// ErrorRateOrDefault bounds the probability, in (0,0.5], that a good revision
+// gets a fail verdict in the whole rollout.
+func (a *Analysis) ErrorRateOrDefault() float64 {
+	if a.Judge == nil {
+		return DefaultErrorRate
+	}
+	return orDefault(a.Judge.ErrorRate, DefaultErrorRate)
+}
+
+// PowerOrDefault is the probability, in [0.5,1), with which a step catches a
+// revision that fails twice as often as allowed.
+func (a *Analysis) PowerOrDefault() float64 {
+	if a.Judge == nil {
+		return DefaultPower
+	}
+	return orDefault(a.Judge.Power, DefaultPower)
+}
+
+// MaxDurationOrDefault is how long a step may stay undecided.
+func (a *Analysis) MaxDurationOrDefault() time.Duration {
+	def := DefaultMaxIntervals * a.IntervalOrDefault()
+	if a.Judge == nil {
+		return def
+	}
+	return a.Judge.MaxDuration.OrDefault(def)
 }
 
 // ProgressDeadline is the time a rollout may stand still.

@@ -5,8 +5,9 @@
 // Knative applies unchanged. Fields that mean nothing on Knative are accepted,
 // kept and ignored; [Canary.Ignored] names them. Serin's own additions are
 // load, judge, minSamples, watch and rollbackWindow in spec.analysis, quantile,
-// baseline and includeColdStart of a metric, and status.analysis. Those that
-// this version cannot do are refused by [Canary.Validate].
+// baseline and includeColdStart of a metric, more names of metrics, and
+// status.analysis. Those that this version cannot do are refused by
+// [Canary.Validate].
 //
 // The types hold durations as strings, as they were written. A file that
 // passed a looser schema than ours (Flagger's pattern accepts "1mm") must not
@@ -19,6 +20,9 @@
 //
 // The custom resource definition in chart/crds and the deepcopy functions are
 // generated from this package by `make generate`.
+//
+// A metric's name says what it measures, a [Quantity]; [Metric.Quantity] reads
+// it.
 //
 // Values of this package are plain data: they may be read concurrently and
 // must be copied before they are changed.

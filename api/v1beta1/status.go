@@ -152,6 +152,11 @@ type AnalysisStatus struct {
 	// +optional
 	Verdict string `json:"verdict,omitempty"`
 
+	// Plan is what a step was expected to need when the rollout started.
+	//
+	// +optional
+	Plan *PlanStatus `json:"plan,omitempty"`
+
 	// Metrics are the last check's findings, one a metric.
 	//
 	// +optional
@@ -165,12 +170,32 @@ type AnalysisStatus struct {
 	Canary *Measured `json:"canary,omitempty"`
 }
 
+// PlanStatus is what a sequential test expects to need, before it starts.
+type PlanStatus struct {
+	// Requests that a step needs, to each revision, to pass a good revision.
+	Requests int64 `json:"requests"`
+	// DurationSeconds is how long the load takes to send them.
+	DurationSeconds float64 `json:"durationSeconds"`
+	// Message is a sentence with the numbers in it.
+	Message string `json:"message"`
+}
+
 // MetricStatus is the finding of one metric.
 type MetricStatus struct {
 	Name    string `json:"name"`
 	Verdict string `json:"verdict"`
 	// Message is a sentence with the numbers in it.
 	Message string `json:"message"`
+
+	// Explanation says what would have changed the verdict.
+	//
+	// +optional
+	Explanation string `json:"explanation,omitempty"`
+
+	// Requests to the canary revision that the verdict rests on.
+	//
+	// +optional
+	Requests int64 `json:"requests,omitempty"`
 }
 
 // Measured sums up the measured requests to one revision.
@@ -182,6 +207,12 @@ type Measured struct {
 	// counted from the intended start of each request.
 	P50Milliseconds float64 `json:"p50Milliseconds"`
 	P99Milliseconds float64 `json:"p99Milliseconds"`
+
+	// ColdStartRequests are the requests of the cold start, which are not in
+	// the other numbers.
+	//
+	// +optional
+	ColdStartRequests int64 `json:"coldStartRequests,omitempty"`
 }
 
 // Condition returns the condition of the given type, or nil.

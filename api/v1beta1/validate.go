@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"time"
 )
@@ -16,12 +15,6 @@ const (
 	ProviderKnative  = "knative"
 )
 
-// Metrics that Serin measures itself.
-const (
-	MetricSuccessRate = "request-success-rate"
-	MetricDuration    = "request-duration"
-)
-
 // Validate reports, joined, all that keeps the Canary from being rolled out:
 // what the resource definition refuses too (it may be Flagger's, which is
 // laxer), and what this version of Serin cannot honour, such as an approval
@@ -29,97 +22,79 @@ const (
 // held instead.
 func (c *Canary) Validate() error {
 	s, a := &c.Spec, &c.Spec.Analysis
-	var errs []error
-	bad := func(path, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s %s", path, fmt.Sprintf(format, args...)))
-	}
+	var found problems
 	if s.Provider != "" && s.Provider != ProviderKnative {
-		bad("spec.provider", "must be knative, not %q", s.Provider)
+		found.add("spec.provider", "must be knative, not %q", s.Provider)
 	}
 	if s.TargetRef.APIVersion != TargetAPIVersion || s.TargetRef.Kind != TargetKind {
-		bad("spec.targetRef", "must be a %s %s", TargetAPIVersion, TargetKind)
+		found.add("spec.targetRef", "must be a %s %s", TargetAPIVersion, TargetKind)
 	}
 	if given := countTrue(a.StepWeight != nil, len(a.StepWeights) > 0, a.Iterations != nil); given != 1 {
-		bad("spec.analysis", "must have exactly one of stepWeight, stepWeights and iterations, not %d", given)
+		found.add("spec.analysis", "must have exactly one of stepWeight, stepWeights and iterations, not %d", given)
 	}
 	if a.Iterations == nil && len(a.Weights()) == 0 {
-		bad("spec.analysis", "must have at least one step above 0 percent")
+		found.add("spec.analysis", "must have at least one step above 0 percent")
 	}
 	for _, w := range a.Weights() {
 		if w > 100 {
-			bad("spec.analysis", "must not give the canary more than 100 percent, not %d", w)
+			found.add("spec.analysis", "must not give the canary more than 100 percent, not %d", w)
 			break
 		}
 	}
 	if len(a.Match) > 0 {
-		bad("spec.analysis.match", "is not supported yet: A/B rollouts are refused")
+		found.add("spec.analysis.match", "is not supported yet: A/B rollouts are refused")
 	}
-	errs = append(errs, validateAdditions(a)...)
-	errs = append(errs, validateDurations(a)...)
-	errs = append(errs, validateMetrics(a.Metrics)...)
-	errs = append(errs, validateWebhooks(a.Webhooks)...)
-	return errors.Join(errs...)
+	found.addAdditions(a)
+	found.addDurations(a)
+	found.addJudge(a)
+	for i := range a.Metrics {
+		found.addMetric(fmt.Sprintf("spec.analysis.metrics[%d]", i), &a.Metrics[i])
+	}
+	found = append(found, validateWebhooks(a.Webhooks)...)
+	return errors.Join(found...)
 }
 
-// validateAdditions refuses those of Serin's own fields that are not supported
-// yet.
-func validateAdditions(a *Analysis) []error {
-	var errs []error
-	for path, given := range map[string]bool{
-		"spec.analysis.judge.mode sequential": a.Judge != nil && a.Judge.Mode == "sequential",
-		"spec.analysis.watch":                 a.Watch != nil,
-		"spec.analysis.rollbackWindow":        a.RollbackWindow != "",
-		"spec.analysis.load.protocol":         a.Load != nil && a.Load.Protocol != "" && a.Load.Protocol != "http1",
-	} {
-		if given {
-			errs = append(errs, fmt.Errorf("%s is not supported yet", path))
-		}
-	}
-	slices.SortFunc(errs, func(x, y error) int { return strings.Compare(x.Error(), y.Error()) })
-	return errs
+// problems is what keeps a Canary from being rolled out, each with its path.
+type problems []error
+
+func (p *problems) add(path, format string, args ...any) {
+	*p = append(*p, fmt.Errorf("%s %s", path, fmt.Sprintf(format, args...)))
 }
 
-func validateDurations(a *Analysis) []error {
-	durations := map[string]Duration{"spec.analysis.interval": a.Interval}
+// addAdditions refuses those of Serin's own fields that are not supported yet.
+func (p *problems) addAdditions(a *Analysis) {
+	if a.Load != nil && a.Load.Protocol != "" && a.Load.Protocol != "http1" {
+		p.add("spec.analysis.load.protocol", "is not supported yet")
+	}
+	if a.RollbackWindow != "" {
+		p.add("spec.analysis.rollbackWindow", "is not supported yet")
+	}
+	if a.Watch != nil {
+		p.add("spec.analysis.watch", "is not supported yet")
+	}
+}
+
+func (p *problems) addDurations(a *Analysis) {
+	p.addDuration("spec.analysis.interval", a.Interval)
+	if a.Judge != nil {
+		p.addDuration("spec.analysis.judge.maxDuration", a.Judge.MaxDuration)
+	}
 	if a.Load != nil {
-		durations["spec.analysis.load.timeout"] = a.Load.Timeout
-		durations["spec.analysis.load.warmup"] = a.Load.Warmup
+		p.addDuration("spec.analysis.load.timeout", a.Load.Timeout)
+		p.addDuration("spec.analysis.load.warmup", a.Load.Warmup)
 	}
-	var errs []error
-	for _, path := range []string{"spec.analysis.interval", "spec.analysis.load.timeout", "spec.analysis.load.warmup"} {
-		d := durations[path]
-		if d == "" {
-			continue
-		}
-		if v, err := time.ParseDuration(string(d)); err != nil || v < 0 {
-			errs = append(errs, fmt.Errorf("%s must be a duration such as 15s or 1m30s, not %q", path, d))
-		}
-	}
-	return errs
 }
 
-func validateMetrics(metrics []Metric) []error {
-	var errs []error
-	for i, m := range metrics {
-		path := fmt.Sprintf("spec.analysis.metrics[%d]", i)
-		switch {
-		case m.TemplateRef != nil || m.Query != "":
-			errs = append(errs, fmt.Errorf("%s (%s) asks a metrics server, which Serin does without: use %s or %s",
-				path, m.Name, MetricSuccessRate, MetricDuration))
-		case m.Name != MetricSuccessRate && m.Name != MetricDuration:
-			errs = append(errs, fmt.Errorf("%s.name must be %s or %s, not %q", path, MetricSuccessRate, MetricDuration, m.Name))
-		}
-		if m.Baseline != nil {
-			errs = append(errs, fmt.Errorf("%s.baseline is not supported yet", path))
-		}
-		if q := m.Quantile; q != nil && (*q <= 0 || *q >= 1) {
-			errs = append(errs, fmt.Errorf("%s.quantile must be above 0 and below 1, not %g", path, *q))
-		}
-		if r := m.ThresholdRange; r != nil && r.Min != nil && r.Max != nil && *r.Min > *r.Max {
-			errs = append(errs, fmt.Errorf("%s.thresholdRange.min %g must not be above max %g", path, *r.Min, *r.Max))
-		}
+func (p *problems) addDuration(path string, d Duration) {
+	if !d.valid() {
+		p.add(path, "must be a duration such as 15s or 1m30s, not %q", d)
 	}
-	return errs
+}
+
+// valid reports whether a duration is empty or can be read.
+func (d Duration) valid() bool {
+	v, err := time.ParseDuration(string(d))
+	return d == "" || (err == nil && v >= 0)
 }
 
 // validateWebhooks refuses the hooks that have a say in the rollout. A rollout
@@ -171,6 +146,7 @@ func (c *Canary) Ignored() []string {
 		{"spec.analysis.sessionAffinity", a.SessionAffinity != nil},
 		{"spec.analysis.stepWeightPromotion", a.StepWeightPromotion != nil},
 		{"spec.analysis.alerts", len(a.Alerts) > 0},
+		{"spec.analysis.threshold", a.Sequential() && a.Threshold != 0},
 	} {
 		if f.given {
 			paths = append(paths, f.path)
