@@ -22,7 +22,7 @@ func ExampleJudge_Verdict() {
 		Metrics:    []analysis.Metric{{Kind: analysis.SuccessRate, Min: new(99.0)}},
 		MinSamples: 20,
 	}
-	verdict := judge.Verdict(&window)
+	verdict := judge.Verdict(analysis.Window{Canary: &window})
 	fmt.Println(verdict.Result, verdict)
 	// Output: fail success rate 98.33% < 99%
 }

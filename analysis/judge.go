@@ -1,147 +1,150 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/serin-dev/serin/measure"
 )
 
-// Kind is what a metric looks at.
-type Kind int
+// Mode is how a judge decides.
+type Mode int
 
 const (
-	// SuccessRate is the percentage of requests that did not fail, in
-	// [0,100]. See measure.Outcome.Failed for what a failure is.
-	SuccessRate Kind = iota
-	// Duration is a quantile of the response time, in milliseconds; p99
-	// unless the metric says otherwise.
-	Duration
+	// Classic compares point estimates with their limits once an interval, as
+	// Flagger does.
+	Classic Mode = iota
+	// Sequential tests the limits, decides as soon as the evidence suffices,
+	// and may be asked as often as one likes.
+	Sequential
 )
 
-// String is the metric's name in sentences.
-func (k Kind) String() string {
-	switch k {
-	case SuccessRate:
-		return "success rate"
-	case Duration:
-		return "request duration"
-	}
-	return "unknown metric"
-}
-
-const defaultQuantile = 0.99
-
-// Metric is one check and the range in which it passes, ends included. A nil
-// end is open. The unit is the kind's.
-type Metric struct {
-	Name     string // as the Canary has it; only repeated in the findings
-	Kind     Kind
-	Min, Max *float64
-	// Quantile of a Duration, in (0,1). Default 0.99, Flagger's.
-	Quantile float64
-}
+// Defaults of a Sequential judge.
+const (
+	DefaultErrorRate = 0.01
+	DefaultPower     = 0.9
+)
 
 // Judge holds what a check asks for.
 type Judge struct {
+	Mode    Mode
 	Metrics []Metric
-	// MinSamples is the number of requests below which nothing is said.
+	// MinSamples is the number of requests to each revision that is judged
+	// below which nothing is said.
 	MinSamples int64
+	// Interval is the least time after which a check passes; a Classic judge
+	// measures over it.
+	Interval time.Duration
+	// Rate is the intended number of requests a second to each revision. A
+	// Sequential judge of the throughput needs it.
+	Rate float64
+
+	// The rest is of Sequential judges.
+
+	// ErrorRate bounds the probability that a good revision fails in a whole
+	// rollout, over all its steps, metrics and looks, in (0,1). Default 0.01.
+	ErrorRate float64
+	// Power is the probability with which a check holds a revision that has
+	// twice as many bad requests as allowed, in (0,1). Default 0.9.
+	Power float64
+	// Steps is the number of checks in the rollout.
+	Steps int
+	// MaxDuration is how long a check may take. After it, a revision that is
+	// within all limits passes without proof. 0 means no end.
+	MaxDuration time.Duration
 }
 
-// Verdict judges what was measured of the canary revision. The result is the
-// worst of the findings: one failed metric fails the check.
-func (j Judge) Verdict(canary *measure.Snapshot) Verdict {
-	n := canary.Requests()
-	if n < max(j.MinSamples, 1) {
-		message := fmt.Sprintf("%d requests, at least %d are needed", n, max(j.MinSamples, 1))
-		return verdict(n, Finding{Result: Inconclusive, Message: message})
+func (j Judge) withDefaults() Judge {
+	if j.ErrorRate == 0 {
+		j.ErrorRate = DefaultErrorRate
 	}
-	findings := make([]Finding, len(j.Metrics))
-	for i, m := range j.Metrics {
-		findings[i] = m.finding(canary)
+	if j.Power == 0 {
+		j.Power = DefaultPower
 	}
-	return verdict(n, findings...)
+	j.MinSamples = max(j.MinSamples, 1)
+	j.Steps = max(j.Steps, 1)
+	return j
 }
 
-// finding compares one metric. Snapshot must not be empty.
-func (m Metric) finding(s *measure.Snapshot) Finding {
-	value := m.value(s)
-	f := Finding{Metric: m.Name, Value: value, Result: Pass}
-	switch {
-	case m.Min != nil && value < *m.Min:
-		f.Result, f.Message = Fail, m.sentence(value, "<", *m.Min)
-	case m.Max != nil && value > *m.Max:
-		f.Result, f.Message = Fail, m.sentence(value, ">", *m.Max)
-	case m.Min != nil:
-		f.Message = m.sentence(value, ">=", *m.Min)
-	case m.Max != nil:
-		f.Message = m.sentence(value, "<=", *m.Max)
-	default:
-		f.Message = fmt.Sprintf("%s %s", m.what(), m.format(value, math.NaN()))
+// Validate reports, joined, what makes no sense.
+func (j Judge) Validate() error {
+	j = j.withDefaults()
+	var errs []error
+	if !(j.ErrorRate > 0 && j.ErrorRate < 1) {
+		errs = append(errs, fmt.Errorf("error rate must be above 0 and below 1, not %g", j.ErrorRate))
 	}
-	return f
-}
-
-func (m Metric) value(s *measure.Snapshot) float64 {
-	if m.Kind == Duration {
-		return milliseconds(s.Response.Quantile(m.quantile()))
+	if !(j.Power > 0 && j.Power < 1) {
+		errs = append(errs, fmt.Errorf("power must be above 0 and below 1, not %g", j.Power))
 	}
-	// One division at the end, so that 99 of 100 is exactly 99.
-	return 100 * float64(s.Requests()-s.Failures) / float64(s.Requests())
-}
-
-func (m Metric) quantile() float64 {
-	if m.Quantile == 0 {
-		return defaultQuantile
-	}
-	return m.Quantile
-}
-
-// what is the metric in sentences.
-func (m Metric) what() string {
-	if m.Kind == Duration && m.quantile() != defaultQuantile {
-		return fmt.Sprintf("%s p%g", m.Kind, 100*m.quantile())
-	}
-	return m.Kind.String()
-}
-
-func (m Metric) sentence(value float64, relation string, limit float64) string {
-	return fmt.Sprintf("%s %s %s %s", m.what(), m.format(value, limit), relation, m.format(limit, value))
-}
-
-// format writes a value as short as can be without making it look like other.
-func (m Metric) format(value, other float64) string {
-	if m.Kind == Duration {
-		d := time.Duration(value * float64(time.Millisecond))
-		if rounded := d.Round(precision(d)); milliseconds(rounded) != other {
-			return rounded.String()
-		}
-		return d.String()
-	}
-	for digits := 2; digits < 6; digits++ {
-		scale := math.Pow10(digits)
-		if rounded := math.Round(value*scale) / scale; rounded != other && rounded != 100 {
-			return strconv.FormatFloat(rounded, 'f', -1, 64) + "%"
+	for i := range j.Metrics {
+		if err := j.Metrics[i].validate(&j); err != nil {
+			errs = append(errs, fmt.Errorf("metric %s: %w", j.Metrics[i].Name, err))
 		}
 	}
-	return strconv.FormatFloat(value, 'f', -1, 64) + "%"
+	return errors.Join(errs...)
 }
 
-// precision keeps three digits or so.
-func precision(d time.Duration) time.Duration {
-	switch {
-	case d >= 10*time.Second:
-		return 10 * time.Millisecond
-	case d >= time.Second:
-		return time.Millisecond
-	case d >= 10*time.Millisecond:
-		return 100 * time.Microsecond
-	default:
-		return time.Microsecond
+func (m *Metric) validate(j *Judge) error {
+	if m.Kind < SuccessRate || m.Kind > Throughput {
+		return fmt.Errorf("unknown kind %d", m.Kind)
 	}
+	if q := m.quantile(); m.Kind == Duration && !(q > 0 && q < 1) {
+		return fmt.Errorf("quantile must be above 0 and below 1, not %g", q)
+	}
+	for _, limit := range []*float64{m.Min, m.Max} {
+		if limit != nil && (math.IsNaN(*limit) || math.IsInf(*limit, 0)) {
+			return fmt.Errorf("a threshold must be a number, not %g", *limit)
+		}
+	}
+	if m.Min != nil && m.Max != nil && *m.Min > *m.Max {
+		return fmt.Errorf("min %g must not be above max %g", *m.Min, *m.Max)
+	}
+	if m.Kind == Throughput && m.Min != nil && j.Rate > 0 && *m.Min > j.Rate {
+		return fmt.Errorf("min %g cannot be reached with %g requests/s: raise the rate of the load", *m.Min, j.Rate)
+	}
+	if m.Kind == Throughput && j.Mode == Sequential && j.Rate <= 0 {
+		return errors.New("the rate of the load must be known to judge the throughput")
+	}
+	return m.validateBaseline()
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func (m *Metric) validateBaseline() error {
+	b := m.Baseline
+	if b == nil {
+		return nil
+	}
+	margin := b.Fraction
+	if margin == nil {
+		margin = b.Delta
+	}
+	switch {
+	case margin == nil || (b.Fraction != nil && b.Delta != nil):
+		return errors.New("a baseline must have either a fraction or a delta")
+	case !(*margin >= 0) || math.IsInf(*margin, 0):
+		return fmt.Errorf("a baseline's margin must be a number of 0 or more, not %g", *margin)
+	case m.lessIsWorse() && b.Fraction != nil && *margin > 1:
+		return fmt.Errorf("a baseline's fraction of the %s must be at most 1, not %g", m, *margin)
+	}
+	return nil
+}
+
+// Window is what was measured in one check.
+type Window struct {
+	// Primary may be nil where no metric has a baseline.
+	Primary, Canary *measure.Snapshot
+	// Elapsed is the time in which it was measured.
+	Elapsed time.Duration
+}
+
+// Verdict judges one window by its point estimates, in whatever mode. The
+// result is the worst of the findings: one failed metric fails the check.
+// Judges that fail Validate find nothing.
+func (j Judge) Verdict(w Window) Verdict {
+	j = j.withDefaults()
+	if err := j.Validate(); err != nil {
+		return verdict(w.Canary.Requests(), Finding{Message: err.Error()})
+	}
+	return j.classic(&w)
+}

@@ -48,9 +48,9 @@ func TestVerdicts(t *testing.T) {
 		{"slow", guide, sample(100, 0, 1500*time.Millisecond), Fail, "request duration 1.501s > 500ms"},
 		{"slow and wrong", guide, sample(0, 20, 1500*time.Millisecond), Fail, "success rate 0% < 99%, request duration 1.501s > 500ms"},
 		{"everything fails", guide, sample(0, 20, time.Millisecond), Fail, "success rate 0% < 99%"},
-		{"one sample short", guide, sample(0, 19, time.Millisecond), Inconclusive, "19 requests, at least 20 are needed"},
-		{"nothing measured", guide, sample(0, 0, 0), Inconclusive, "0 requests, at least 20 are needed"},
-		{"nothing measured, nothing needed", Judge{}, sample(0, 0, 0), Inconclusive, "0 requests, at least 1 are needed"},
+		{"one sample short", guide, sample(0, 19, time.Millisecond), Inconclusive, "19 requests, at least 20 needed"},
+		{"nothing measured", guide, sample(0, 0, 0), Inconclusive, "0 requests, at least 20 needed"},
+		{"nothing measured, nothing needed", Judge{}, sample(0, 0, 0), Inconclusive, "0 requests, at least 1 needed"},
 		{"no metrics", Judge{}, sample(0, 1, 0), Pass, ""},
 		{"no thresholds", Judge{Metrics: []Metric{{Kind: SuccessRate}}}, sample(1, 1, 0), Pass, "success rate 50%"},
 		{"just below everything", Judge{Metrics: []Metric{successRate(100)}}, sample(99999, 1, 0), Fail, "success rate 99.999% < 100%"},
@@ -59,7 +59,7 @@ func TestVerdicts(t *testing.T) {
 		{"too good", Judge{Metrics: []Metric{{Kind: SuccessRate, Max: new(50.0)}}}, sample(3, 1, 0), Fail, "success rate 75% > 50%"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := tc.judge.Verdict(tc.canary)
+			got := tc.judge.Verdict(Window{Canary: tc.canary})
 			if got.Result != tc.want || got.String() != tc.message {
 				t.Errorf("verdict %v: %q, want %v: %q", got.Result, got, tc.want, tc.message)
 			}
@@ -80,7 +80,7 @@ func TestThresholdEndsAreIncluded(t *testing.T) {
 		{math.Nextafter(57, 0), Pass},
 		{math.Nextafter(57, 100), Fail},
 	} {
-		if got := (Judge{Metrics: []Metric{successRate(tc.min)}}).Verdict(s).Result; got != tc.want {
+		if got := (Judge{Metrics: []Metric{successRate(tc.min)}}).Verdict(Window{Canary: s}).Result; got != tc.want {
 			t.Errorf("57 of 100 against min %.17g = %v, want %v", tc.min, got, tc.want)
 		}
 	}
@@ -91,8 +91,8 @@ func TestMoreErrorsNeverTurnFailIntoPass(t *testing.T) {
 		good, bad := rapid.IntRange(0, 200).Draw(t, "good"), rapid.IntRange(0, 200).Draw(t, "bad")
 		more := rapid.IntRange(0, 50).Draw(t, "more")
 		judge := Judge{Metrics: []Metric{successRate(rapid.Float64Range(0, 100).Draw(t, "min"))}, MinSamples: 20}
-		before := judge.Verdict(sample(good, bad, 0)).Result
-		after := judge.Verdict(sample(good, bad+more, 0)).Result
+		before := judge.Verdict(Window{Canary: sample(good, bad, 0)}).Result
+		after := judge.Verdict(Window{Canary: sample(good, bad+more, 0)}).Result
 		if before == Fail && after != Fail {
 			t.Fatalf("%d good, %d bad fail, but %d more bad give %v", good, bad, more, after)
 		}
@@ -120,7 +120,7 @@ func TestQuantilesAreTheMetrics(t *testing.T) {
 	s.Merge(sample(10, 0, time.Second))
 	for q, want := range map[float64]Result{0.5: Pass, 0.9: Pass, 0.95: Fail, 0: Fail} {
 		judge := Judge{Metrics: []Metric{{Kind: Duration, Max: new(100.0), Quantile: q}}}
-		if got := judge.Verdict(s).Result; got != want {
+		if got := judge.Verdict(Window{Canary: s}).Result; got != want {
 			t.Errorf("quantile %g of nine fast requests for each slow one: %v, want %v", q, got, want)
 		}
 	}

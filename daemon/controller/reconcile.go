@@ -90,23 +90,21 @@ func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 		return ctrl.Result{}, err
 	}
 	load, problem := understand(canary)
-	decision := rollout.Decide(rollout.Input{
+	input := rollout.Input{
 		Now: time.Now(), Up: r.up,
-		Canary: canary, Problem: problem, Load: describe(load, problem),
+		Canary: canary, Problem: problem,
 		Service: observed, Owner: owner,
 		Verdict: r.Sessions.Verdict(key),
-	})
+	}
+	if problem == "" {
+		input.Load = load.String()
+		input.Plan = session.JudgeFor(canary, load).Plan(load.Rate, 0)
+	}
+	decision := rollout.Decide(input)
 	if err := r.carryOut(ctx, canary, service, decision, load); err != nil {
 		return ctrl.Result{}, fmt.Errorf("canary %s: %w", key, err)
 	}
 	return ctrl.Result{RequeueAfter: decision.RequeueAfter}, nil
-}
-
-func describe(load session.Load, problem string) string {
-	if problem != "" {
-		return ""
-	}
-	return load.String()
 }
 
 // observe reads the Service and its revisions; both results are nil when the
@@ -137,6 +135,9 @@ func understand(canary *v1beta1.Canary) (load session.Load, problem string) {
 	load, err := session.LoadFor(canary)
 	if err != nil {
 		return session.Load{}, err.Error()
+	}
+	if err := session.JudgeFor(canary, load).Validate(); err != nil {
+		return session.Load{}, "spec.analysis: " + err.Error()
 	}
 	return load, ""
 }
@@ -273,10 +274,9 @@ func sessionSpec(canary *v1beta1.Canary, m *rollout.Measure, load session.Load) 
 		return fmt.Sprintf("%s-%s.%s", tag, canary.Spec.TargetRef.Name, canary.Namespace)
 	}
 	return session.Spec{
-		Primary:  session.Target{Revision: m.Primary, Host: host(rollout.PrimaryTag)},
-		Canary:   session.Target{Revision: m.Canary, Host: host(rollout.CanaryTag)},
-		Load:     load,
-		Judge:    session.JudgeFor(canary),
-		Interval: canary.Spec.Analysis.IntervalOrDefault(),
+		Primary: session.Target{Revision: m.Primary, Host: host(rollout.PrimaryTag)},
+		Canary:  session.Target{Revision: m.Canary, Host: host(rollout.CanaryTag)},
+		Load:    load,
+		Judge:   session.JudgeFor(canary, load),
 	}
 }

@@ -30,6 +30,8 @@ type Input struct {
 	Owner string
 	// Load describes the measured load in a few words, for an event.
 	Load string
+	// Plan says what a check needs, at the load's rate.
+	Plan analysis.Plan
 	// Service is the target; nil when it does not exist.
 	Service *Service
 	// Verdict is the newest one of the running session, if any.

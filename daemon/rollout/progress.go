@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -70,7 +71,17 @@ func (d *decider) waitForRevision() {
 		return
 	}
 	d.event(normal(fmt.Sprintf("Starting canary analysis for %s: %s", d.name(), d.Load)))
+	d.plan()
 	d.enter(v1beta1.StageWaitingForRoute)
+}
+
+// plan says how long a check takes before anybody waits for it.
+func (d *decider) plan() {
+	needs := d.Plan.Duration()
+	d.Status.Analysis.Plan = &v1beta1.PlanStatus{Requests: d.Plan.Pass, DurationSeconds: needs.Seconds(), Message: d.Plan.String()}
+	if needs > d.Plan.Interval {
+		d.event(normal(fmt.Sprintf("Planning %s: %s", d.name(), d.Plan)))
+	}
 }
 
 // enter moves to a stage of the analysis at the current weight.
@@ -151,15 +162,22 @@ func (d *decider) report(v *Verdict) {
 	a.Verdict, a.Message = v.Result.String(), v.String()
 	a.Metrics = make([]v1beta1.MetricStatus, 0, len(v.Findings))
 	for _, f := range v.Findings {
-		a.Metrics = append(a.Metrics, v1beta1.MetricStatus{Name: f.Metric, Verdict: f.Result.String(), Message: f.Message})
+		a.Metrics = append(a.Metrics, v1beta1.MetricStatus{
+			Name: f.Metric, Verdict: f.Result.String(), Requests: f.Requests,
+			Message: f.Message, Explanation: f.Explanation,
+		})
 	}
 	a.Primary, a.Canary = measured(v.Primary), measured(v.Candidate)
 }
 
-// failed counts a failed check and rolls back at the threshold. Otherwise the
-// next check runs at the same weight.
+// failed counts a failed check and rolls back at the threshold, or at once
+// where the failure is proven. Otherwise the next check runs at the same weight.
 func (d *decider) failed(v *Verdict) {
 	d.Status.FailedChecks++
+	if v.Proven {
+		d.rollBack(v.String())
+		return
+	}
 	d.event(warning(fmt.Sprintf("Halt %s advancement %s", d.name(), v)))
 	if threshold := d.spec.Analysis.ThresholdOrDefault(); d.Status.FailedChecks >= threshold {
 		d.rollBack(fmt.Sprintf("failed checks threshold reached %d", d.Status.FailedChecks))
@@ -245,7 +263,7 @@ func (d *decider) finalising() {
 // expire rolls back at the progress deadline, with the reason, and until then
 // asks to be called again.
 func (d *decider) expire(reason string) {
-	extra := 2 * d.spec.Analysis.IntervalOrDefault()
+	extra := d.spec.Analysis.IntervalOrDefault() + d.longestCheck()
 	if d.Status.Phase != v1beta1.PhaseProgressing || d.Status.Analysis.Stage != v1beta1.StageMeasuring {
 		extra = 0
 	}
@@ -255,6 +273,15 @@ func (d *decider) expire(reason string) {
 		return
 	}
 	d.RequeueAfter = left
+}
+
+// longestCheck is how long a check may take until it has a verdict.
+func (d *decider) longestCheck() time.Duration {
+	a := &d.spec.Analysis
+	if a.Sequential() {
+		return a.MaxDurationOrDefault()
+	}
+	return a.IntervalOrDefault()
 }
 
 // rollBack sends all live traffic back and stops the load.

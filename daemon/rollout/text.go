@@ -44,6 +44,7 @@ func measured(s analysis.Summary) *v1beta1.Measured {
 		SuccessRatePercent: math.Floor(s.SuccessRate*1e4) / 100,
 		P50Milliseconds:    roundedMilliseconds(s.P50),
 		P99Milliseconds:    roundedMilliseconds(s.P99),
+		ColdStartRequests:  s.ColdStart,
 	}
 }
 

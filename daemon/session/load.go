@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/loadgen"
 )
@@ -139,30 +138,4 @@ func (l *Load) takeHey(command string) error {
 	l.Requests = []loadgen.Request{hey.Request}
 	l.DisableKeepAlive = hey.DisableKeepAlive
 	return nil
-}
-
-// JudgeFor returns the checks that a Canary asks for. Metrics of other names
-// are left out; Canary.Validate refuses them.
-func JudgeFor(canary *v1beta1.Canary) analysis.Judge {
-	a := &canary.Spec.Analysis
-	judge := analysis.Judge{MinSamples: a.MinSamplesOrDefault()}
-	for _, m := range a.Metrics {
-		metric := analysis.Metric{Name: m.Name}
-		switch m.Name {
-		case v1beta1.MetricSuccessRate:
-			metric.Kind, metric.Min = analysis.SuccessRate, m.Threshold
-		case v1beta1.MetricDuration:
-			metric.Kind, metric.Max = analysis.Duration, m.Threshold
-			if m.Quantile != nil {
-				metric.Quantile = *m.Quantile
-			}
-		default:
-			continue
-		}
-		if r := m.ThresholdRange; r != nil {
-			metric.Min, metric.Max = r.Min, r.Max
-		}
-		judge.Metrics = append(judge.Metrics, metric)
-	}
-	return judge
 }

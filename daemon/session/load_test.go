@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/loadgen"
 )
@@ -80,21 +79,5 @@ func TestLoadThatCannotBeSentIsRefused(t *testing.T) {
 		if _, err := LoadFor(canaryWith(tc.analysis)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("error %v, want one with %q", err, tc.want)
 		}
-	}
-}
-
-func TestJudgeTakesBothFormsOfThreshold(t *testing.T) {
-	got := JudgeFor(canaryWith(v1beta1.Analysis{Metrics: []v1beta1.Metric{
-		{Name: "request-success-rate", ThresholdRange: &v1beta1.ThresholdRange{Min: new(99.0)}},
-		{Name: "request-duration", Threshold: new(500.0), Quantile: new(0.5)},
-		{Name: "request-success-rate", Threshold: new(95.0)},
-	}}))
-	want := analysis.Judge{MinSamples: 20, Metrics: []analysis.Metric{
-		{Name: "request-success-rate", Kind: analysis.SuccessRate, Min: new(99.0)},
-		{Name: "request-duration", Kind: analysis.Duration, Max: new(500.0), Quantile: 0.5},
-		{Name: "request-success-rate", Kind: analysis.SuccessRate, Min: new(95.0)},
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("judge (-want +got):\n%s", diff)
 	}
 }

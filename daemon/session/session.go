@@ -7,11 +7,15 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/daemon/rollout"
 	"github.com/serin-dev/serin/loadgen"
 	"github.com/serin-dev/serin/measure"
 )
+
+// coldStartLimit is how long a revision may take to answer for the first time
+// before it is judged all the same. It is more than a pod takes whose image is
+// on its node.
+const coldStartLimit = 30 * time.Second
 
 // session is the measured load of one rollout.
 type session struct {
@@ -33,8 +37,8 @@ type session struct {
 func newSession(config Config, canary types.NamespacedName, spec Spec) *session {
 	return &session{
 		config: config, canary: canary, spec: spec,
-		primaryRecorder: measure.NewRecorder(),
-		canaryRecorder:  measure.NewRecorder(),
+		primaryRecorder: measure.NewColdStartRecorder(coldStartLimit),
+		canaryRecorder:  measure.NewColdStartRecorder(coldStartLimit),
 		stopped:         make(chan struct{}),
 		changed:         make(chan struct{}, 1),
 	}
@@ -100,64 +104,4 @@ func (s *session) run(ctx context.Context) {
 
 func (s *session) target(t Target, recorder *measure.Recorder) loadgen.Target {
 	return loadgen.Target{URL: "http://" + t.Host, ConnectTo: s.config.Gateway, Recorder: recorder, Transport: s.config.Transport}
-}
-
-// window is one check: what came in since it began.
-type window struct {
-	check  int64
-	canary measure.Snapshot
-	due    <-chan time.Time // nil when there is nothing to judge
-}
-
-// judgeChecks cuts the stream of results into checks.
-func (s *session) judgeChecks(ctx context.Context) {
-	var primary, canary measure.Snapshot // since the end of the warm-up
-	if !s.warmUp(ctx) {
-		return
-	}
-	var w window
-	collect := func() {
-		primary.Merge(s.primaryRecorder.Take())
-		taken := s.canaryRecorder.Take()
-		canary.Merge(taken)
-		w.canary.Merge(taken)
-	}
-	for {
-		if check := s.wanted(); check != w.check {
-			collect() // what belongs to no check, or to the one before
-			w = window{check: check}
-			if check > 0 {
-				w.due = time.After(s.spec.Interval)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.changed:
-		case <-w.due:
-			collect()
-			v := s.spec.Judge.Verdict(&w.canary)
-			w.due = nil
-			if v.Result == analysis.Inconclusive {
-				w.due = time.After(s.spec.Interval)
-			}
-			s.publish(ctx, &rollout.Verdict{
-				Canary: s.spec.Canary.Revision, Check: w.check, Verdict: v,
-				Primary: analysis.Summarize(&primary), Candidate: analysis.Summarize(&canary),
-			})
-		}
-	}
-}
-
-// warmUp lets the first requests go by unjudged. It reports false when ctx
-// ended first.
-func (s *session) warmUp(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(s.spec.Load.Warmup):
-	}
-	s.primaryRecorder.Take()
-	s.canaryRecorder.Take()
-	return true
 }

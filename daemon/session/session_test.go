@@ -26,12 +26,27 @@ type workload struct {
 	mu     sync.Mutex
 	hosts  map[string]int
 	broken atomic.Bool
+	// starts is how long the canary revision takes to start, from the first
+	// request on.
+	starts time.Duration
+	begun  time.Time // the first request to it
 }
 
 func (w *workload) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.hosts[r.Host]++
+	if w.begun.IsZero() && r.Host == "canary-podinfo.test" {
+		w.begun = time.Now()
+	}
+	ready := w.begun.Add(w.starts)
 	w.mu.Unlock()
+	if r.Host == "canary-podinfo.test" {
+		select {
+		case <-time.After(time.Until(ready)):
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
 	status := http.StatusOK
 	if w.broken.Load() && r.Host == "canary-podinfo.test" {
 		status = http.StatusInternalServerError
@@ -49,11 +64,10 @@ func (w *workload) requests(host string) int {
 // between, so that the order of timers that are due at once does not matter.
 func guideSpec(canary string) Spec {
 	return Spec{
-		Primary:  Target{Revision: "rev-1", Host: "primary-podinfo.test"},
-		Canary:   Target{Revision: canary, Host: "canary-podinfo.test"},
-		Load:     Load{Rate: 10, Requests: []loadgen.Request{{Method: "GET", Path: "/"}}, Warmup: 950 * time.Millisecond, Timeout: time.Second, Connections: 4},
-		Judge:    analysis.Judge{Metrics: []analysis.Metric{{Name: "request-success-rate", Min: new(99.0)}}, MinSamples: 20},
-		Interval: 5 * time.Second,
+		Primary: Target{Revision: "rev-1", Host: "primary-podinfo.test"},
+		Canary:  Target{Revision: canary, Host: "canary-podinfo.test"},
+		Load:    Load{Rate: 10, Requests: []loadgen.Request{{Method: "GET", Path: "/"}}, Warmup: 950 * time.Millisecond, Timeout: time.Second, Connections: 4},
+		Judge:   analysis.Judge{Metrics: []analysis.Metric{{Name: "request-success-rate", Min: new(99.0)}}, MinSamples: 20, Interval: 5 * time.Second},
 	}
 }
 

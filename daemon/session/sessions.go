@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"reflect"
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -20,7 +19,6 @@ type Spec struct {
 	Primary, Canary Target
 	Load            Load
 	Judge           analysis.Judge
-	Interval        time.Duration
 }
 
 // Target is one revision and the host under which it can be reached.

@@ -1,0 +1,125 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/serin-dev/serin/analysis"
+	"github.com/serin-dev/serin/daemon/rollout"
+)
+
+// judging is the judgement of one session's checks.
+type judging struct {
+	*session
+	trial *analysis.Trial
+	check int64     // the one that runs; 0 for none
+	began time.Time // the check
+	// second numbers the seconds of all checks without a gap.
+	second, firstSecond int64
+	look                <-chan time.Time // nil while nothing is to be judged
+	said                time.Time        // when the last verdict was published
+}
+
+// judgeChecks cuts the stream of results into checks.
+func (s *session) judgeChecks(ctx context.Context) {
+	if !s.warmUp(ctx) {
+		return
+	}
+	j := &judging{session: s}
+	for {
+		if check := s.wanted(); check != j.check {
+			j.begin(check)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.changed:
+		case <-j.look:
+			j.judge(ctx)
+		}
+	}
+}
+
+// warmUp lets the first requests go by unjudged. It reports false when ctx
+// ended first.
+func (s *session) warmUp(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(s.spec.Load.Warmup):
+	}
+	s.primaryRecorder.Take()
+	s.canaryRecorder.Take()
+	return true
+}
+
+// begin begins a check. What came in meanwhile belongs to no check, or to the
+// one before.
+func (j *judging) begin(check int64) {
+	j.primaryRecorder.Take()
+	j.canaryRecorder.Take()
+	j.check, j.look = check, nil
+	if check == 0 {
+		return
+	}
+	if j.trial == nil {
+		j.trial = analysis.NewTrial(j.spec.Judge)
+	} else {
+		j.trial.Next()
+	}
+	j.restart()
+}
+
+// restart begins the time of the check.
+func (j *judging) restart() {
+	j.began = time.Now()
+	j.said = j.began
+	j.firstSecond = j.second + 1
+	j.look = time.After(j.spec.period())
+}
+
+// period is the time between two looks at a check. A classic judge looks once an
+// interval. A sequential one may look as often as it likes: every five requests
+// or so, in parts of a second.
+func (s *Spec) period() time.Duration {
+	if s.Judge.Mode != analysis.Sequential {
+		return s.Judge.Interval
+	}
+	for _, part := range []time.Duration{10, 5, 2} {
+		if period := time.Second / part; s.Load.Rate*period.Seconds() >= 5 {
+			return period
+		}
+	}
+	return time.Second
+}
+
+// judge looks at the check that runs.
+func (j *judging) judge(ctx context.Context) {
+	period := j.spec.period()
+	elapsed := time.Since(j.began).Round(period) // timers are late, checks are not
+	j.second = j.firstSecond + int64((elapsed-period)/time.Second)
+	j.trial.Add(j.second, j.primaryRecorder.Take(), j.canaryRecorder.Take())
+	result := j.trial.Result(elapsed)
+	if decided := result != analysis.Inconclusive; decided {
+		j.look = nil
+		j.publish(ctx, j.verdict(elapsed))
+		return
+	}
+	j.look = time.After(time.Until(j.began.Add(elapsed + period)))
+	if time.Since(j.said) < j.spec.Judge.Interval-period/2 {
+		return
+	}
+	j.said = time.Now()
+	v := j.verdict(elapsed)
+	j.publish(ctx, v)
+	if v.GeneratorLimited {
+		j.trial.Again()
+		j.restart()
+	}
+}
+
+func (j *judging) verdict(elapsed time.Duration) *rollout.Verdict {
+	v := &rollout.Verdict{Canary: j.spec.Canary.Revision, Check: j.check, Verdict: j.trial.Verdict(elapsed)}
+	v.Primary, v.Candidate = j.trial.Summaries()
+	return v
+}

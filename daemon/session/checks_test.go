@@ -1,0 +1,126 @@
+package session
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/serin-dev/serin/analysis"
+)
+
+// sequentialSpec is guideSpec with the guide's interval and a sequential judge.
+func sequentialSpec() Spec {
+	spec := guideSpec("rev-2")
+	spec.Judge.Mode = analysis.Sequential
+	spec.Judge.MinSamples = 1
+	spec.Judge.Interval = 15 * time.Second
+	spec.Judge.MaxDuration = 150 * time.Second
+	spec.Judge.Steps = 6
+	spec.Judge.Rate = spec.Load.Rate
+	return spec
+}
+
+func TestSequentialCheckFailsAsSoonAsItIsProven(t *testing.T) {
+	running(t, func(t *testing.T, s *Sessions, w *workload, notified <-chan time.Time) {
+		w.broken.Store(true)
+		begin := time.Now()
+		measureCheck(t, s, sequentialSpec(), 1)
+		took := (<-notified).Sub(begin)
+		v := s.Verdict(podinfo)
+		if v.Result != analysis.Fail || !v.Proven || v.Requests > 10 || took > 2*time.Second {
+			t.Errorf("after %v: %v %q, %d requests; want a fail within 10", took, v.Result, v, v.Requests)
+		}
+	})
+}
+
+func TestSequentialCheckPassesWithItsInterval(t *testing.T) {
+	running(t, func(t *testing.T, s *Sessions, _ *workload, notified <-chan time.Time) {
+		begin := time.Now()
+		measureCheck(t, s, sequentialSpec(), 1)
+		took := (<-notified).Sub(begin)
+		v := s.Verdict(podinfo)
+		if v.Result != analysis.Pass || took != 15950*time.Millisecond {
+			t.Errorf("after %v: %v %q", took, v.Result, v)
+		}
+		if v.Primary.Requests != 150 || v.Candidate.Requests != 150 {
+			t.Errorf("measured %+v and %+v, want 150 requests each", v.Primary, v.Candidate)
+		}
+	})
+}
+
+func TestSequentialCheckGoesOnUntilItIsSure(t *testing.T) {
+	running(t, func(t *testing.T, s *Sessions, _ *workload, notified <-chan time.Time) {
+		spec := sequentialSpec()
+		spec.Judge.Metrics[0].Min = new(99.8)
+		begin := time.Now()
+		measureCheck(t, s, spec, 1)
+		first := (<-notified).Sub(begin)
+		if v := s.Verdict(podinfo); v.Result != analysis.Inconclusive || first != 15950*time.Millisecond || v.String() == "" {
+			t.Errorf("after %v: %v %q, want to hear after an interval why there is no verdict", first, v.Result, v)
+		}
+		for s.Verdict(podinfo).Result == analysis.Inconclusive {
+			<-notified
+		}
+		if v := s.Verdict(podinfo); v.Result != analysis.Pass || v.Requests < 600 {
+			t.Errorf("%v after %d requests: %v", v.Result, v.Requests, v)
+		}
+	})
+}
+
+// What was measured in the checks before counts against a revision, so a check
+// that begins is not the first one again.
+func TestSequentialChecksAreOneTrial(t *testing.T) {
+	running(t, func(t *testing.T, s *Sessions, w *workload, notified <-chan time.Time) {
+		spec := sequentialSpec()
+		measureCheck(t, s, spec, 1)
+		<-notified
+		w.broken.Store(true)
+		measureCheck(t, s, spec, 2)
+		<-notified
+		v := s.Verdict(podinfo)
+		if v.Result != analysis.Fail || v.Check != 2 || v.Candidate.Requests <= 150 {
+			t.Errorf("check %d: %v %q, %d requests in all", v.Check, v.Result, v, v.Candidate.Requests)
+		}
+	})
+}
+
+func TestColdStartIsNotJudged(t *testing.T) {
+	running(t, func(t *testing.T, s *Sessions, w *workload, notified <-chan time.Time) {
+		w.starts = 8 * time.Second
+		spec := guideSpec("rev-2")
+		spec.Load.Timeout = 20 * time.Second
+		spec.Load.Connections = 100
+		spec.Judge.Interval = 15 * time.Second
+		spec.Judge.Metrics = append(spec.Judge.Metrics, analysis.Metric{Name: "request-duration", Kind: analysis.Duration, Max: new(500.0)})
+		measureCheck(t, s, spec, 1)
+		<-notified
+		v := s.Verdict(podinfo)
+		if v.Result != analysis.Pass || v.Candidate.ColdStart < 60 || v.Primary.ColdStart > 1 {
+			t.Errorf("%v %q; %+v", v.Result, v, v.Candidate)
+		}
+		spec.Judge.Metrics = slices.Clone(spec.Judge.Metrics) // the running session has the old ones
+		spec.Judge.Metrics[1].IncludeColdStart = true
+		w.begun = time.Time{}
+		measureCheck(t, s, spec, 1)
+		<-notified
+		if v := s.Verdict(podinfo); v.Result != analysis.Fail || !strings.Contains(v.String(), "request duration") {
+			t.Errorf("with the cold start: %v %q", v.Result, v)
+		}
+	})
+}
+
+func TestLooksAreAsOftenAsFiveRequests(t *testing.T) {
+	for rate, want := range map[float64]time.Duration{
+		0.1: time.Second, 9.9: time.Second, 10: 500 * time.Millisecond, 25: 200 * time.Millisecond, 50: 100 * time.Millisecond, 5000: 100 * time.Millisecond,
+	} {
+		spec := sequentialSpec()
+		spec.Load.Rate = rate
+		if got := spec.period(); got != want {
+			t.Errorf("at %g requests/s a look every %v, want %v", rate, got, want)
+		}
+	}
+	if got := guideSpec("rev-2"); got.period() != 5*time.Second {
+		t.Errorf("a classic judge looks every %v", got.period())
+	}
+}
