@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"math"
+
 	"github.com/serin-dev/serin/measure"
 )
 
@@ -135,7 +137,10 @@ func (m *Metric) testBaseline(j *Judge) test {
 		// Of the requests to the primary revision, this many are slower.
 		slow := 1 - m.quantile()
 		limits := &tail{metric: m}
-		return &comparison{count: limits.count, allowed: affine{0, 1}, tooMany: affine{twice(slow) - slow, 1}, typical: slow}
+		return &comparison{
+			count: limits.count, allowed: affine{0, 1}, tooMany: affine{twice(slow) - slow, 1},
+			typical: slow, alike: m.slowerByMargin(slow),
+		}
 	case MeanDuration:
 		allowed := line{slope: 1}
 		if b.Fraction != nil {
@@ -155,6 +160,16 @@ func (m *Metric) testBaseline(j *Judge) test {
 		allowed: allowed,
 		tooMany: affine{allowed.offset + max(margin, leastRegression), allowed.slope},
 	}
+}
+
+// slowerByMargin is the fraction of requests to expect beyond a quantile with
+// the margin, where slow are beyond the quantile: that of an exponential
+// distribution, as good a guess as any for a plan.
+func (m *Metric) slowerByMargin(slow float64) float64 {
+	if m.Baseline.Fraction == nil {
+		return slow
+	}
+	return math.Pow(slow, 1+*m.Baseline.Fraction)
 }
 
 // allowedFailures is the largest fraction of bad requests that is good for that

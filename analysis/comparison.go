@@ -15,8 +15,9 @@ type comparison struct {
 	// allowed is the largest good fraction for that of the primary revision,
 	// tooMany the least that is worth catching.
 	allowed, tooMany affine
-	// typical is the fraction of bad requests to expect of a primary revision.
-	typical float64
+	// typical is the fraction of bad requests to expect of a primary revision,
+	// alike that of a canary revision which is no different.
+	typical, alike float64
 
 	rollout, step, suspects pair
 	batches                 dispersion
@@ -65,9 +66,9 @@ func (c *comparison) changed(requests, by float64) test {
 }
 
 func (c *comparison) expected(requests, regression float64) test {
-	bad := c.typical
+	bad := c.alike
 	if regression > 0 {
-		bad = min(regression*max(c.allowed.of(bad), leastRegression/2), 1)
+		bad = min(regression*max(c.allowed.of(c.typical), leastRegression/2), 1)
 	}
 	return c.changed(requests, requests*bad)
 }

@@ -53,21 +53,28 @@ func (p pair) logEvidence(limit affine, typical float64, outside bool) float64 {
 }
 
 // borderLikelihood is the logarithm of the largest likelihood on the border.
-// It is concave in the primary revision's proportion, so that thirds find its
-// maximum (J. Kiefer, 1953). 60 rounds leave 1e-10 of the range.
+// It is concave in the primary revision's proportion, so that golden sections
+// find its maximum (J. Kiefer, 1953). 40 of them leave 4e-9 of the range, where
+// it is flat.
 func (p pair) borderLikelihood(limit affine) float64 {
 	at := func(theta float64) float64 {
 		return logLikelihood(p.primary, theta) + logLikelihood(p.canary, limit.of(theta))
 	}
 	// Where limit is clamped the likelihood is not concave but still rises
 	// towards the part where it is not.
+	const golden = 0.6180339887498949
 	low, high := 0.0, 1.0
-	for range 60 {
-		a, b := low+(high-low)*0.382, low+(high-low)*0.618
-		if at(a) < at(b) {
-			low = a
+	a, b := 1-golden, golden
+	atA, atB := at(a), at(b)
+	for range 40 {
+		if atA < atB {
+			low, a, atA = a, b, atB
+			b = low + golden*(high-low)
+			atB = at(b)
 		} else {
-			high = b
+			high, b, atB = b, a, atA
+			a = high - golden*(high-low)
+			atA = at(a)
 		}
 	}
 	return max(at((low+high)/2), at(0), at(1))

@@ -1,6 +1,8 @@
 package rollout
 
 import (
+	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,6 +72,64 @@ func TestFailedChecksRollBackAtTheThreshold(t *testing.T) {
 	}
 	w.settle()
 	w.expect(t, v1beta1.PhaseFailed, 0) // and stays so
+}
+
+// What is proven need not fail twice, whatever the threshold is.
+func TestProvenFailureRollsBackAtOnce(t *testing.T) {
+	w := analysing(t)
+	w.say(analysis.Pass)
+	w.settle()
+	w.say(analysis.Fail)
+	w.verdict.Proven = true
+	w.verdict.Findings[0].Explanation, w.verdict.Findings[0].Requests = "9 failed; 6 would not have been enough", 90
+	w.decide()
+	if got := w.canary.Status.Analysis.Stage; got != v1beta1.StageRollingBack {
+		t.Fatalf("stage %s after a proven failure, want a rollback", got)
+	}
+	w.settle()
+	w.expect(t, v1beta1.PhaseFailed, 0)
+	w.expectEvent(t, "Rolling back podinfo.test success rate as told")
+	m := w.canary.Status.Analysis.Metrics[0]
+	if m.Explanation != "9 failed; 6 would not have been enough" || m.Requests != 90 || w.canary.Status.FailedChecks != 1 {
+		t.Errorf("metric %+v, %d failed checks", m, w.canary.Status.FailedChecks)
+	}
+}
+
+// A user learns how long a check takes before it begins, where that is longer
+// than its interval.
+func TestPlanIsSaidBeforeTheWait(t *testing.T) {
+	const said = "Planning podinfo.test: at 10 requests/s a step needs about 38s; interval is 15s"
+	plan := analysis.Plan{Pass: 375, Catch: 375, Rate: 10, Interval: 15 * time.Second}
+	for _, tc := range []struct {
+		rate float64
+		want bool
+	}{{10, true}, {100, false}} {
+		w := initialized(t)
+		w.plan = plan
+		w.plan.Rate = tc.rate
+		w.push("rev-2")
+		w.ready("rev-2")
+		w.settle()
+		if got := slices.Contains(w.events, said); got != tc.want {
+			t.Errorf("at %g/s the plan is said: %v, want %v: %q", tc.rate, got, tc.want, w.events)
+		}
+		p := w.canary.Status.Analysis.Plan
+		if p == nil || p.Requests != 375 || p.DurationSeconds != max(math.Ceil(375/tc.rate), 15) || p.Message != w.plan.String() {
+			t.Errorf("status says %+v of the plan %q", p, w.plan)
+		}
+	}
+}
+
+func TestDeadlineLeavesASequentialCheckItsTime(t *testing.T) {
+	w := analysing(t)
+	w.canary.Spec.Analysis.Judge = &v1beta1.Judge{Mode: v1beta1.ModeSequential, MaxDuration: "5m"}
+	w.say(analysis.Inconclusive)
+	w.now = w.now.Add(60*time.Second + 15*time.Second + 5*time.Minute - time.Millisecond)
+	w.settle()
+	w.expect(t, v1beta1.PhaseProgressing, 0)
+	w.now = w.now.Add(time.Millisecond)
+	w.settle()
+	w.expect(t, v1beta1.PhaseFailed, 0)
 }
 
 func TestOneVerdictCountsOnce(t *testing.T) {

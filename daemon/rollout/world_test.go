@@ -29,6 +29,7 @@ type world struct {
 	verdict *Verdict
 	problem string
 	owner   string
+	plan    analysis.Plan
 	// released and restored tell of a deletion.
 	released bool
 }
@@ -60,7 +61,7 @@ func (w *world) ready(revision string) {
 
 // decide makes one decision and carries it out.
 func (w *world) decide() Decision {
-	d := Decide(Input{Now: w.now, Up: epoch, Canary: w.canary, Owner: w.owner, Problem: w.problem, Load: "GET /", Service: w.service, Verdict: w.verdict})
+	d := Decide(Input{Now: w.now, Up: epoch, Canary: w.canary, Owner: w.owner, Problem: w.problem, Load: "GET /", Plan: w.plan, Service: w.service, Verdict: w.verdict})
 	w.canary.Status = d.Status
 	if d.Traffic != nil {
 		w.wanted = d.Traffic
