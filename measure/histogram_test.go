@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -120,4 +121,34 @@ func TestSaturatedLatenciesAreAboveEverything(t *testing.T) {
 			t.Errorf("%d above and %d below %v, want %d and %d", above, below, tc.d, tc.above, tc.below)
 		}
 	}
+}
+
+// Snapshots of several sources may be added up in any order and grouping.
+func TestMergingIsAssociative(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) *Snapshot {
+			s := new(Snapshot)
+			for _, b := range drawBars(t, name) {
+				r := answered(0, b.latency, rapid.SampledFrom([]Outcome{Status(200), Status(500), Timeout}).Draw(t, "outcome"))
+				s.Add(r)
+				s.ColdStart.Add(r)
+				s.Response.RecordN(b.latency, b.count)
+			}
+			return s
+		}
+		sum := func(parts ...*Snapshot) *Snapshot {
+			all := new(Snapshot)
+			for _, p := range parts {
+				all.Merge(p)
+			}
+			return all
+		}
+		a, b, c := draw("a"), draw("b"), draw("c")
+		left, right := sum(sum(a, b), c), sum(c, sum(b, a))
+		if left.Failures != right.Failures || !maps.Equal(left.Outcomes, right.Outcomes) || !maps.Equal(left.ColdStart.Outcomes, right.ColdStart.Outcomes) {
+			t.Fatalf("outcomes %v and %v", left.Outcomes, right.Outcomes)
+		}
+		checkSame(t, &left.Response, &right.Response)
+		checkSame(t, &left.ColdStart.Service, &right.ColdStart.Service)
+	})
 }
