@@ -130,6 +130,22 @@ func (m *Metric) validateBaseline() error {
 	return nil
 }
 
+// Period is the time between two looks at a check, in which a revision gets five
+// requests or more: parts of a second for a Sequential judge, which may look as
+// often as it likes, and at Rate at most a second. A Classic judge looks once an
+// interval.
+func (j Judge) Period() time.Duration {
+	if j.Mode != Sequential {
+		return j.Interval
+	}
+	for _, part := range []time.Duration{10, 5, 2} {
+		if period := time.Second / part; j.Rate*period.Seconds() >= 5 {
+			return period
+		}
+	}
+	return time.Second
+}
+
 // Window is what was measured in one check.
 type Window struct {
 	// Primary may be nil where no metric has a baseline.

@@ -125,3 +125,16 @@ func TestQuantilesAreTheMetrics(t *testing.T) {
 		}
 	}
 }
+
+func TestLooksAreAsOftenAsFiveRequests(t *testing.T) {
+	for rate, want := range map[float64]time.Duration{
+		0.1: time.Second, 9.9: time.Second, 10: 500 * time.Millisecond, 25: 200 * time.Millisecond, 50: 100 * time.Millisecond, 5000: 100 * time.Millisecond,
+	} {
+		if got := (Judge{Mode: Sequential, Rate: rate}).Period(); got != want {
+			t.Errorf("at %g requests/s a look every %v, want %v", rate, got, want)
+		}
+	}
+	if got := (Judge{Interval: time.Minute, Rate: 100}).Period(); got != time.Minute {
+		t.Errorf("a classic judge looks every %v", got)
+	}
+}

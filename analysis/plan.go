@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Plan says beforehand what a check needs. The numbers are what to expect, not
-// bounds: half of the revisions take longer.
+// Plan says beforehand what a check needs. The numbers are expectations, not
+// bounds.
 type Plan struct {
 	// Pass is the number of requests to each revision after which a good
 	// revision passes: one with half as many bad requests as allowed, or, of

@@ -322,7 +322,8 @@ func TestEvidenceDoesNotDependOnTheCuts(t *testing.T) {
 			rollout, step := a.against()
 			cutRollout, cutStep := b.against()
 			for _, pair := range [][2]float64{{rollout, cutRollout}, {step, cutStep}, {a.inFavour(), b.inFavour()}, {a.noise(), b.noise()}} {
-				if pair[0] != pair[1] && math.Abs(pair[0]-pair[1]) > 1e-6*math.Abs(pair[0]) {
+				// A mean is rounded to the nanosecond.
+				if pair[0] != pair[1] && !(math.Abs(pair[0]-pair[1]) <= 1e-6*max(math.Abs(pair[0]), 1)) {
 					t.Fatalf("%s: evidence %g, cut otherwise %g", judge.Metrics[i].Name, pair[0], pair[1])
 				}
 			}
@@ -390,6 +391,82 @@ func TestEvidenceHasMeanOneAtAnyStop(t *testing.T) {
 		mean := sum / rollouts
 		if slack := 3 * math.Sqrt(squares/rollouts/rollouts); mean > 1+slack {
 			t.Errorf("%s: mean evidence %.3f, want 1 at most (give or take %.3f)", name, mean, slack)
+		}
+	}
+}
+
+// told is a test whose evidence is told.
+type told struct {
+	*proportion
+	rollout, step float64
+}
+
+func (t told) against() (rollout, step float64) { return t.rollout, t.step }
+
+// The parts of the error rate add up to the whole: equal ones for the bounds,
+// and of each bound's three quarters for the rollout, the rest for the checks
+// after the first by themselves.
+func TestHowTheErrorRateIsSpent(t *testing.T) {
+	const nothing = -1e9
+	for _, tc := range []struct {
+		name                   string
+		bounds, steps, check   int
+		of                     float64 // the part that is spent on
+		rolloutSays, stepsSays bool
+	}{
+		{"one check", 1, 1, 1, 1, true, false},
+		{"two bounds", 2, 1, 1, 1. / 2, true, false},
+		{"the first check of six", 1, 6, 1, 0.75, true, false},
+		{"the rollout at the third", 1, 6, 3, 0.75, true, false},
+		{"the third check itself", 1, 6, 3, 0.25 / 5, false, true},
+		{"both say the same at the third", 1, 6, 3, 0.75 + 0.25/5, true, true},
+		{"the first check itself is the rollout", 1, 6, 1, 0, false, true},
+		{"a check more than was planned", 1, 6, 7, 0, false, true},
+		{"two bounds, the third check", 2, 6, 3, 0.25 / 5 / 2, false, true},
+	} {
+		trial := &Trial{judge: Judge{ErrorRate: 0.01, Steps: tc.steps}, checks: tc.check, bounds: make([]*bound, tc.bounds)}
+		evidence := func(log float64) test {
+			told := told{rollout: nothing, step: nothing}
+			if tc.rolloutSays {
+				told.rollout = log
+			}
+			if tc.stepsSays {
+				told.step = log
+			}
+			return told
+		}
+		if tc.of == 0 {
+			if fails, _ := trial.fails(evidence(1e6)); fails {
+				t.Errorf("%s: fails", tc.name)
+			}
+			continue
+		}
+		enough := math.Log(1 / (0.01 * tc.of))
+		less, _ := trial.fails(evidence(enough - 1e-9))
+		more, byRollout := trial.fails(evidence(enough + 1e-9))
+		if less || !more || byRollout != tc.rolloutSays {
+			t.Errorf("%s: with evidence of 1/%g %v and %v, by the rollout %v; want false and true", tc.name, 0.01*tc.of, less, more, byRollout)
+		}
+	}
+}
+
+// The cold start is judged by those metrics that ask for it, in both modes.
+func TestColdStartIsJudgedWhereItIsAskedFor(t *testing.T) {
+	canary := sample(300, 0, time.Millisecond)
+	canary.ColdStart = sample(100, 0, 3*time.Second).Results
+	for _, mode := range []Mode{Classic, Sequential} {
+		for _, included := range []bool{false, true} {
+			m := duration(500)
+			m.IncludeColdStart = included
+			trial := NewTrial(Judge{Mode: mode, Metrics: []Metric{m}, MinSamples: 1})
+			trial.Add(0, sample(300, 0, time.Millisecond), canary)
+			want, requests := Pass, int64(300)
+			if included {
+				want, requests = Fail, 400
+			}
+			if v := trial.Verdict(time.Second); v.Result != want || trial.Result(time.Second) != want || v.Findings[0].Requests != requests {
+				t.Errorf("mode %v, included %v: %v %q of %d requests, want %v of %d", mode, included, v.Result, v, v.Findings[0].Requests, want, requests)
+			}
 		}
 	}
 }

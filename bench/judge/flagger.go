@@ -28,7 +28,7 @@ type flagger struct {
 
 func newFlagger(threshold int, thinned bool, rate float64, metrics ...analysis.Metric) *flagger {
 	f := &flagger{threshold: threshold, judge: analysis.Judge{Metrics: metrics, MinSamples: 1}}
-	f.slices = make([]measure.Snapshot, window/looksEvery(rate))
+	f.slices = make([]measure.Snapshot, window/looks(rate))
 	if thinned {
 		f.thin = rand.New(rand.NewPCG(1, 1))
 	}

@@ -48,7 +48,7 @@ type outcome struct {
 // is the same under every policy.
 func rollOut(t *traffic, p policy) outcome {
 	var o outcome
-	period := looksEvery(t.rate)
+	period := looks(t.rate)
 	for step := 0; step < len(weights); {
 		if o.took >= patience {
 			o.hung = true
@@ -73,15 +73,8 @@ func rollOut(t *traffic, p policy) outcome {
 	return o
 }
 
-// looksEvery is the time between two looks of the daemon.
-func looksEvery(rate float64) time.Duration {
-	for _, part := range []time.Duration{10, 5, 2} {
-		if period := time.Second / part; rate*period.Seconds() >= 5 {
-			return period
-		}
-	}
-	return time.Second
-}
+// looks is the time between two looks, under every policy.
+func looks(rate float64) time.Duration { return sequentialJudge(rate).Period() }
 
 // experiment is many rollouts of a scenario under a policy.
 type experiment struct {

@@ -75,27 +75,12 @@ func (j *judging) restart() {
 	j.began = time.Now()
 	j.said = j.began
 	j.firstSecond = j.second + 1
-	j.look = time.After(j.spec.period())
-}
-
-// period is the time between two looks at a check. A classic judge looks once an
-// interval. A sequential one may look as often as it likes: every five requests
-// or so, in parts of a second.
-func (s *Spec) period() time.Duration {
-	if s.Judge.Mode != analysis.Sequential {
-		return s.Judge.Interval
-	}
-	for _, part := range []time.Duration{10, 5, 2} {
-		if period := time.Second / part; s.Load.Rate*period.Seconds() >= 5 {
-			return period
-		}
-	}
-	return time.Second
+	j.look = time.After(j.spec.Judge.Period())
 }
 
 // judge looks at the check that runs.
 func (j *judging) judge(ctx context.Context) {
-	period := j.spec.period()
+	period := j.spec.Judge.Period()
 	elapsed := time.Since(j.began).Round(period) // timers are late, checks are not
 	j.second = j.firstSecond + int64((elapsed-period)/time.Second)
 	j.trial.Add(j.second, j.primaryRecorder.Take(), j.canaryRecorder.Take())

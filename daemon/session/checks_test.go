@@ -1,12 +1,17 @@
 package session
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/serin-dev/serin/analysis"
+	"github.com/serin-dev/serin/measure"
 )
 
 // sequentialSpec is guideSpec with the guide's interval and a sequential judge.
@@ -110,17 +115,67 @@ func TestColdStartIsNotJudged(t *testing.T) {
 	})
 }
 
-func TestLooksAreAsOftenAsFiveRequests(t *testing.T) {
-	for rate, want := range map[float64]time.Duration{
-		0.1: time.Second, 9.9: time.Second, 10: 500 * time.Millisecond, 25: 200 * time.Millisecond, 50: 100 * time.Millisecond, 5000: 100 * time.Millisecond,
-	} {
-		spec := sequentialSpec()
-		spec.Load.Rate = rate
-		if got := spec.period(); got != want {
-			t.Errorf("at %g requests/s a look every %v, want %v", rate, got, want)
+// byHand is a session without load, whose results the test records.
+func byHand(spec Spec) (j *judging, record func(n int, lag, response time.Duration)) {
+	s := newSession(Config{Notify: func(context.Context, types.NamespacedName) {}}, podinfo, spec)
+	writer := s.canaryRecorder.Writer()
+	return &judging{session: s}, func(n int, lag, response time.Duration) {
+		intended := time.Now()
+		for range n {
+			writer.Record(measure.Result{
+				Intended: intended, Sent: intended.Add(lag), Done: intended.Add(response),
+				Outcome: measure.Status(200), OK: true,
+			})
 		}
 	}
-	if got := guideSpec("rev-2"); got.period() != 5*time.Second {
-		t.Errorf("a classic judge looks every %v", got.period())
-	}
+}
+
+// An interval in which the load generator was late is no part of the next one.
+func TestIntervalOfALateGeneratorIsMeasuredAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := guideSpec("rev-2")
+		spec.Judge.Metrics = []analysis.Metric{{Name: "request-duration", Kind: analysis.Duration, Max: new(500.0)}}
+		j, record := byHand(spec)
+		record(1, 0, time.Microsecond) // the cold start
+		time.Sleep(time.Second)
+		j.begin(1)
+		for _, step := range []struct {
+			lag, response time.Duration
+			want          analysis.Result
+		}{
+			{590 * time.Millisecond, 600 * time.Millisecond, analysis.Inconclusive},
+			{0, 10 * time.Millisecond, analysis.Pass},
+		} {
+			record(50, step.lag, step.response)
+			time.Sleep(5 * time.Second)
+			j.judge(t.Context())
+			v := j.session.verdict
+			if v.Result != step.want || v.Requests != 50 {
+				t.Fatalf("%v %q of %d requests, want %v of 50", v.Result, v, v.Requests, step.want)
+			}
+		}
+	})
+}
+
+// The seconds of all checks are numbered on, so that those of a later one are
+// no part of an earlier one's bursts.
+func TestSecondsAreNumberedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := sequentialSpec()
+		spec.Judge.Interval = 2 * time.Second
+		j, record := byHand(spec)
+		var seconds []int64
+		for check := range int64(2) {
+			j.begin(check + 1)
+			for range 4 {
+				record(5, 0, time.Millisecond)
+				time.Sleep(500 * time.Millisecond)
+				j.judge(t.Context())
+				seconds = append(seconds, j.second)
+			}
+		}
+		if want := []int64{1, 1, 2, 2, 3, 3, 4, 4}; !slices.Equal(seconds, want) {
+			t.Errorf("seconds %v, want %v", seconds, want)
+		}
+	})
 }
