@@ -9,7 +9,7 @@ FUZZTIME ?= 30s
 .DEFAULT_GOAL := help
 # Static, and without what makes the linker keep methods that nobody calls.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '-s -w'
-.PHONY: help demo test check build testenv lint fmt generate generate-check vuln fuzz bench-load bench-measure clean
+.PHONY: help demo test check build testenv lint fmt generate generate-check vuln fuzz bench-load bench-measure bench-judge clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +53,9 @@ vuln: ## govulncheck, where its database can be reached
 	cd tools/vuln && $(GO) build -o ../../$(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck
 	$(BIN)/govulncheck ./...
 
-fuzz: ## Fuzz what strangers send, FUZZTIME each
+fuzz: ## Fuzz the judge and what strangers send, FUZZTIME each
 	$(GO) test -run '^$$' -fuzz FuzzParseHey -fuzztime $(FUZZTIME) ./loadgen
+	$(GO) test -run '^$$' -fuzz FuzzJudge -fuzztime $(FUZZTIME) ./analysis
 	$(GO) test -run '^$$' -fuzz FuzzReadLog -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./measure
 	$(GO) test -run '^$$' -fuzz FuzzDecodeHistogram -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./measure
 
@@ -64,6 +65,9 @@ bench-load: ## The load engine against wrk, hey and vegeta, where they are insta
 bench-measure: ## Cost and allocations of recording a result, and of a request
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1,8 ./measure
 	$(GO) test -run '^$$' -bench . -benchmem ./loadgen
+
+bench-judge: ## Simulated rollouts: how often the judge is wrong, how soon it is right
+	$(GO) run ./bench/judge
 
 clean: ## Remove bin/; the built upstream programs stay in the user's cache directory
 	rm -rf $(BIN)

@@ -373,16 +373,27 @@ func TestDaemonRefusesWhatItCannotServe(t *testing.T) {
 
 // The files that users are shown apply as they are.
 func TestExamplesApply(t *testing.T) {
-	w := newWorld(t)
-	for file, object := range map[string]client.Object{"service.yaml": &servingv1.Service{}, "canary.yaml": &v1beta1.Canary{}} {
-		content, err := os.ReadFile("../examples/podinfo/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := yaml.UnmarshalStrict(content, object); err != nil {
-			t.Fatal(err)
-		}
-		object.SetNamespace(w.namespace)
-		w.create(object)
+	for file, object := range map[string]client.Object{
+		"podinfo/service.yaml":   &servingv1.Service{},
+		"podinfo/canary.yaml":    &v1beta1.Canary{},
+		"sequential/canary.yaml": &v1beta1.Canary{},
+	} {
+		t.Run(file, func(t *testing.T) {
+			w := newWorld(t)
+			content, err := os.ReadFile("../examples/" + file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := yaml.UnmarshalStrict(content, object); err != nil {
+				t.Fatal(err)
+			}
+			object.SetNamespace(w.namespace)
+			w.create(object)
+			if canary, ok := object.(*v1beta1.Canary); ok {
+				if err := canary.Validate(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
 }

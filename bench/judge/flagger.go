@@ -30,7 +30,7 @@ func newFlagger(threshold int, thinned bool, rate float64, metrics ...analysis.M
 	f := &flagger{threshold: threshold, judge: analysis.Judge{Metrics: metrics, MinSamples: 1}}
 	f.slices = make([]measure.Snapshot, window/looks(rate))
 	if thinned {
-		f.thin = rand.New(rand.NewPCG(1, 1))
+		f.thin = newRandom(1, 1)
 	}
 	return f
 }

@@ -149,7 +149,11 @@ func (d *decider) measure() {
 		a.Check++
 		d.failed(v)
 	case analysis.Inconclusive:
-		if before != a.Verdict {
+		switch {
+		case before == a.Verdict:
+		case d.spec.Analysis.Sequential():
+			d.event(normal(fmt.Sprintf("No verdict on %s yet: %s", d.name(), v))) // as planned
+		default:
 			d.event(warning(fmt.Sprintf("Halt %s advancement no verdict yet: %s", d.name(), v)))
 		}
 		d.expire("no verdict: " + v.String())

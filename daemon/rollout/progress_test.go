@@ -128,6 +128,7 @@ func TestDeadlineLeavesASequentialCheckItsTime(t *testing.T) {
 	w.say(analysis.Inconclusive)
 	w.now = w.now.Add(60*time.Second + 15*time.Second + 5*time.Minute - time.Millisecond)
 	w.settle()
+	w.expectEvent(t, "No verdict on podinfo.test yet: success rate as told")
 	w.expect(t, v1beta1.PhaseProgressing, 0)
 	w.now = w.now.Add(time.Millisecond)
 	w.settle()
@@ -159,6 +160,7 @@ func TestInconclusiveVerdictsMoveNothingAndExpire(t *testing.T) {
 	w.now = w.now.Add(time.Millisecond)
 	w.settle()
 	w.expect(t, v1beta1.PhaseFailed, 0)
+	w.expectEvent(t, "Halt podinfo.test advancement no verdict yet: success rate as told")
 	w.expectEvent(t, "progress deadline exceeded no verdict: success rate as told")
 }
 
