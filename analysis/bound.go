@@ -131,7 +131,6 @@ const meanRegression = 0.25
 // testBaseline tests that the canary revision is worse than the primary one by
 // no more than the margin.
 func (m *Metric) testBaseline(j *Judge) test {
-	b := m.Baseline
 	switch m.Kind {
 	case Duration:
 		// Of the requests to the primary revision, this many are slower.
@@ -143,13 +142,19 @@ func (m *Metric) testBaseline(j *Judge) test {
 		}
 	case MeanDuration:
 		allowed := line{slope: 1}
-		if b.Fraction != nil {
+		if b := m.Baseline; b.Fraction != nil {
 			allowed.slope += *b.Fraction
 		} else {
 			allowed.offset = *b.Delta
 		}
 		return &mean{sign: 1, allowed: allowed, tooMuch: line{allowed.offset, allowed.slope + meanRegression}}
+	default:
+		return m.testFailures(j)
 	}
+}
+
+// testFailures is testBaseline for a metric that counts requests by outcome.
+func (m *Metric) testFailures(j *Judge) test {
 	bad := m.bad()
 	allowed, margin := m.allowedFailures(j)
 	return &comparison{

@@ -103,6 +103,7 @@ func (t *Trial) explain(b *bound, f *Finding, elapsed time.Duration) string {
 			return "nothing is too bad for it"
 		}
 		return fmt.Sprintf("%s; with %s it would not have passed yet", b.badRequests(bad), plainNumber(bad+more))
+	case Inconclusive:
 	}
 	const far = 1 << 24
 	more := search(far, func(requests float64) bool { return t.passes(b.test.changed(requests, 0)) })
@@ -124,6 +125,7 @@ func (t *Trial) explainMean(b *bound, f *Finding) string {
 	case Pass:
 		by := search(1000, func(n float64) bool { return !t.passes(b.test.changed(0, n*scale/1000*b.sign())) })
 		return fmt.Sprintf("with a mean of %s it would not have passed yet", b.metric.format(f.Value+by*scale/1000*b.sign(), f.Value))
+	case Inconclusive:
 	}
 	return "more seconds will tell"
 }

@@ -361,7 +361,7 @@ func TestEvidenceHasMeanOneAtAnyStop(t *testing.T) {
 	stops := map[string]func(second int, bad float64) bool{
 		"after one second":       func(s int, _ float64) bool { return s == 1 },
 		"after 40 seconds":       func(s int, _ float64) bool { return s == seconds },
-		"at the third bad one":   func(s int, bad float64) bool { return bad >= 3 },
+		"at the third bad one":   func(_ int, bad float64) bool { return bad >= 3 },
 		"at 3 % once ten are in": func(s int, bad float64) bool { return bad >= 0.3*float64(s) && s >= 5 },
 	}
 	for name, stop := range stops {

@@ -12,13 +12,13 @@ type Snapshot struct {
 
 // Merge adds other to s. The order of merges does not matter.
 func (s *Snapshot) Merge(other *Snapshot) {
-	s.Results.merge(&other.Results)
+	s.merge(&other.Results)
 	s.ColdStart.merge(&other.ColdStart)
 }
 
 // Reset empties s and keeps its memory for what comes next.
 func (s *Snapshot) Reset() {
-	s.Results.reset()
+	s.reset()
 	s.ColdStart.reset()
 }
 
@@ -30,8 +30,8 @@ func (s *Snapshot) WithColdStart() *Snapshot {
 		return s
 	}
 	all := new(Snapshot)
-	all.Results.merge(&s.Results)
-	all.Results.merge(&s.ColdStart)
+	all.merge(&s.Results)
+	all.merge(&s.ColdStart)
 	return all
 }
 

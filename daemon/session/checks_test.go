@@ -137,7 +137,7 @@ func TestIntervalOfALateGeneratorIsMeasuredAgain(t *testing.T) {
 		spec.Judge.Metrics = []analysis.Metric{{Name: "request-duration", Kind: analysis.Duration, Max: new(500.0)}}
 		j, record := byHand(spec)
 		record(1, 0, time.Microsecond) // the cold start
-		time.Sleep(time.Second)
+		time.Sleep(time.Second)        //nolint:forbidigo // bubble time
 		j.begin(1)
 		for _, step := range []struct {
 			lag, response time.Duration
@@ -147,7 +147,7 @@ func TestIntervalOfALateGeneratorIsMeasuredAgain(t *testing.T) {
 			{0, 10 * time.Millisecond, analysis.Pass},
 		} {
 			record(50, step.lag, step.response)
-			time.Sleep(5 * time.Second)
+			time.Sleep(5 * time.Second) //nolint:forbidigo // bubble time
 			j.judge(t.Context())
 			v := j.session.verdict
 			if v.Result != step.want || v.Requests != 50 {
@@ -169,7 +169,7 @@ func TestSecondsAreNumberedOn(t *testing.T) {
 			j.begin(check + 1)
 			for range 4 {
 				record(5, 0, time.Millisecond)
-				time.Sleep(500 * time.Millisecond)
+				time.Sleep(500 * time.Millisecond) //nolint:forbidigo // bubble time
 				j.judge(t.Context())
 				seconds = append(seconds, j.second)
 			}
