@@ -15,6 +15,7 @@
 //   - daemon: the long-running process, the only place that knows Kubernetes;
 //     begin with daemon/rollout, which decides
 //   - testenv: Knative on a laptop, to see and to test it all
-//   - bench: the load engine beside others, in one run
+//   - bench: the load engine beside others, in one run; bench/judge: the
+//     judgement beside others', on simulated rollouts
 //   - cmd/serin: the command line
 package serin

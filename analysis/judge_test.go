@@ -138,3 +138,24 @@ func TestLooksAreAsOftenAsFiveRequests(t *testing.T) {
 		t.Errorf("a classic judge looks every %v", got)
 	}
 }
+
+// The cold start is judged by those metrics that ask for it, in both modes.
+func TestColdStartIsJudgedWhereItIsAskedFor(t *testing.T) {
+	canary := sample(300, 0, time.Millisecond)
+	canary.ColdStart = sample(100, 0, 3*time.Second).Results
+	for _, mode := range []Mode{Classic, Sequential} {
+		for _, included := range []bool{false, true} {
+			m := duration(500)
+			m.IncludeColdStart = included
+			trial := NewTrial(Judge{Mode: mode, Metrics: []Metric{m}, MinSamples: 1})
+			trial.Add(0, sample(300, 0, time.Millisecond), canary)
+			want, requests := Pass, int64(300)
+			if included {
+				want, requests = Fail, 400
+			}
+			if v := trial.Verdict(time.Second); v.Result != want || trial.Result(time.Second) != want || v.Findings[0].Requests != requests {
+				t.Errorf("mode %v, included %v: %v %q of %d requests, want %v of %d", mode, included, v.Result, v, v.Findings[0].Requests, want, requests)
+			}
+		}
+	}
+}

@@ -61,15 +61,17 @@ func (r *Run) bounds() []time.Duration {
 }
 
 // countBetween counts the latencies over each bound and up to the next one; the
-// first count includes its lower bound.
+// first count includes its lower bound, and the last one what saturated.
 func countBetween(h *measure.Histogram, bounds []time.Duration) []int64 {
 	out := make([]int64, len(bounds)-1)
+	last := len(out) - 1
 	above := h.Count()
-	for i, b := range bounds[1:] {
+	for i, b := range bounds[1:last+1] {
 		next := h.CountAbove(b)
 		out[i] = above - next
 		above = next
 	}
+	out[last] = above
 	return out
 }
 
