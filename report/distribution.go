@@ -66,7 +66,7 @@ func countBetween(h *measure.Histogram, bounds []time.Duration) []int64 {
 	out := make([]int64, len(bounds)-1)
 	last := len(out) - 1
 	above := h.Count()
-	for i, b := range bounds[1:last+1] {
+	for i, b := range bounds[1 : last+1] {
 		next := h.CountAbove(b)
 		out[i] = above - next
 		above = next
