@@ -5,11 +5,12 @@ BIN      := bin
 LINT     := $(BIN)/golangci-lint
 TIMEOUT  ?= 20m
 FUZZTIME ?= 30s
+N        ?= 100000
 
 .DEFAULT_GOAL := help
 # Static, and without what makes the linker keep methods that nobody calls.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '-s -w'
-.PHONY: help demo test check build testenv lint fmt generate generate-check vuln fuzz bench-load bench-measure bench-judge clean
+.PHONY: help demo test check build testenv lint fmt generate generate-check vuln simulate fuzz bench-load bench-measure bench-judge clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ generate-check: generate ## Fail when generated files were not up to date
 vuln: ## govulncheck, where its database can be reached
 	cd tools/vuln && $(GO) build -o ../../$(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck
 	$(BIN)/govulncheck ./...
+
+simulate: ## Rollouts in a world where anything happens, N of each kind
+	$(GO) test ./daemon/rollout -run 'TestInvariantsHoldWhateverHappens|TestQuietWorldComesToAnEnd' -rapid.checks=$(N) -rapid.steps=100 -timeout $(TIMEOUT)
 
 fuzz: ## Fuzz the judge and what strangers send, FUZZTIME each
 	$(GO) test -run '^$$' -fuzz FuzzParseHey -fuzztime $(FUZZTIME) ./loadgen

@@ -70,6 +70,21 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// In Flagger all requests failing reads as no traffic, as the query for the
+// successful ones has no result; and no traffic reads as a failure.
+func TestD17FailingIsNoLackOfTraffic(t *testing.T) {
+	for _, mode := range []Mode{Classic, Sequential} {
+		j := Judge{Mode: mode, Metrics: []Metric{successRate(99)}, MinSamples: 20}
+		for failed, want := range map[int64]Result{0: Inconclusive, 60: Fail} {
+			trial := NewTrial(j)
+			trial.Add(0, sample(0, 0, 0), sample(0, failed, time.Millisecond))
+			if v := trial.Verdict(time.Minute); v.Result != want {
+				t.Errorf("mode %v, %d requests that all failed: %v %q, want %v", mode, failed, v.Result, v, want)
+			}
+		}
+	}
+}
+
 func TestThresholdEndsAreIncluded(t *testing.T) {
 	s := sample(57, 43, 0)
 	for _, tc := range []struct {

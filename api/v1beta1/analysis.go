@@ -62,7 +62,8 @@ type Analysis struct {
 	// +kubebuilder:validation:Maximum=100
 	MaxWeight *int32 `json:"maxWeight,omitempty"`
 
-	// StepWeightPromotion moves the promotion in steps of this many percent.
+	// StepWeightPromotion moves the promotion, from MaxWeight to 100 percent, in
+	// steps of this many percent, one a passed check.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -89,14 +90,16 @@ type Analysis struct {
 	// +optional
 	Judge *Judge `json:"judge,omitempty"`
 
-	// Watch goes on measuring after a promotion and puts the previous revision
-	// back when a check fails. Not supported yet.
+	// Watch goes on measuring once the canary revision has all traffic, and puts
+	// the previous revision back when a check fails. The promotion is complete
+	// after it.
 	//
 	// +optional
 	Watch *Watch `json:"watch,omitempty"`
 
-	// RollbackWindow promotes a Service that is set back to a template promoted
-	// within this time after a short check. Not supported yet.
+	// RollbackWindow promotes a Service after one passed check, without steps,
+	// when it is set back to the template of a revision that was the primary one
+	// within this time. Off by default.
 	//
 	// +optional
 	RollbackWindow Duration `json:"rollbackWindow,omitempty"`

@@ -22,6 +22,9 @@ import (
 // +kubebuilder:printcolumn:name="StepWeight",type="string",JSONPath=".spec.analysis.stepWeight",priority=1
 // +kubebuilder:printcolumn:name="StepWeights",type="string",JSONPath=".spec.analysis.stepWeights",priority=1
 // +kubebuilder:printcolumn:name="MaxWeight",type="string",JSONPath=".spec.analysis.maxWeight",priority=1
+// +kubebuilder:printcolumn:name="Stage",type="string",JSONPath=".status.analysis.stage",priority=1
+// +kubebuilder:printcolumn:name="Verdict",type="string",JSONPath=".status.analysis.verdict",priority=1
+// +kubebuilder:printcolumn:name="Message",type="string",JSONPath=".status.analysis.message",priority=1
 // +kubebuilder:printcolumn:name="LastTransitionTime",type="string",JSONPath=".status.lastTransitionTime"
 type Canary struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -108,7 +108,7 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 			{Name: "latency", TemplateRef: &ObjectRef{Name: "x"}}, {Name: "unknown"},
 			{Name: MetricDuration, ThresholdRange: &ThresholdRange{Min: new(2.0), Max: new(1.0)}},
 		},
-		Webhooks: []Webhook{{Name: "check", URL: "http://check"}, {Name: "gate", Type: ConfirmPromotionHook}},
+		Webhooks: []Webhook{{Name: "check", URL: "http://check", Timeout: "long"}, {Name: "gate", Type: ConfirmPromotionHook}, {Name: "check", URL: "ftp://check"}},
 		Match:    []Match{{}},
 	}
 	err := c.Validate()
@@ -119,8 +119,9 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 		"spec.provider must be knative", "spec.targetRef must be", "exactly one of stepWeight, stepWeights and iterations, not 2",
 		"spec.analysis.interval must be a duration", "load.timeout must be a duration", "load.warmup must be a duration",
 		"metrics[0] (latency) asks a metrics server", `metrics[1].name must be request-success-rate, request-duration, latency-pNN`,
-		"metrics[2].thresholdRange.min 2 must not be above max 1", "webhooks[0] (check) is a check without metadata.cmd",
-		"webhooks[1] (gate) has type confirm-promotion", "spec.analysis.match is not supported",
+		"metrics[2].thresholdRange.min 2 must not be above max 1", "webhooks[0].timeout must be a duration",
+		`webhooks[1].url must be an http or https address, not ""`, `webhooks[2].url must be an http or https address, not "ftp://check"`,
+		`webhooks[2].name "check" is the name of another rollout hook`, "spec.analysis.match is not supported",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not said in:\n%v", want, err)
@@ -284,21 +285,69 @@ func TestASequentialTestHasNoUseForTheThreshold(t *testing.T) {
 	}
 }
 
-func TestHooksAreTheLoadOrIgnoredOrRefused(t *testing.T) {
+func TestHooksAreTheLoadOrCalled(t *testing.T) {
 	c := valid()
-	c.Spec.Analysis.Webhooks = []Webhook{
-		{Name: "load", Metadata: map[string]string{"cmd": "hey http://x"}},
-		{Name: "other", Metadata: map[string]string{"cmd": "wrk http://x"}},
-		{Name: "told", Type: EventHook},
-		{Name: "gate", Type: RollbackHook},
+	hook := func(hookType, name, cmd string) Webhook {
+		h := Webhook{Name: name, Type: hookType, URL: "http://hooks.test/"}
+		if cmd != "" {
+			h.Metadata = map[string]string{"cmd": cmd}
+		}
+		return h
 	}
-	if got := c.Spec.Analysis.Webhooks[0].HeyCommand(); got != "hey http://x" {
+	a := &c.Spec.Analysis
+	a.Webhooks = []Webhook{
+		hook("", "load", "hey http://x"), hook("", "other", "wrk http://x"), hook(RolloutHook, "check", ""),
+		hook(EventHook, "told", ""), hook(RolloutHook, "spare", "/usr/bin/hey http://y"), hook(ConfirmRolloutHook, "check", "hey http://x"),
+	}
+	if err := c.Validate(); err != nil {
+		t.Errorf("refused: %v", err)
+	}
+	if got := a.Webhooks[0].HeyCommand(); got != "hey http://x" {
 		t.Errorf("command %q", got)
 	}
-	if got, want := c.Ignored(), []string{"spec.analysis.webhooks[1] (other)", "spec.analysis.webhooks[2] (told)"}; !slices.Equal(got, want) {
+	for hookType, want := range map[string]string{RolloutHook: "other check", EventHook: "told", ConfirmRolloutHook: "check", PreRolloutHook: ""} {
+		var names []string
+		for _, h := range a.HooksOf(hookType) {
+			names = append(names, h.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s hooks %q, want %q", hookType, got, want)
+		}
+	}
+	if got, want := c.Ignored(), []string{"spec.analysis.webhooks[4] (spare)"}; !slices.Equal(got, want) {
 		t.Errorf("ignored %q, want %q", got, want)
 	}
-	if err := c.Validate(); err == nil || strings.Count(err.Error(), "webhooks[") != 1 {
-		t.Errorf("validation says %v, want the gate alone", err)
+	a.Load = &Load{}
+	if got, want := c.Ignored(), []string{"spec.analysis.webhooks[0] (load)", "spec.analysis.webhooks[4] (spare)"}; !slices.Equal(got, want) {
+		t.Errorf("ignored %q, want %q", got, want)
+	}
+}
+
+func TestHaltNamesGates(t *testing.T) {
+	for value, want := range map[string][3]bool{
+		"": {}, "false": {}, "true": {true, true, true}, "rollout": {true, false, false},
+		"traffic-increase, promotion": {false, true, true}, " promotion ": {false, false, true},
+	} {
+		c := valid()
+		c.Annotations = map[string]string{HaltAnnotation: value}
+		got := [3]bool{c.Halted(ConfirmRolloutHook), c.Halted(ConfirmTrafficIncreaseHook), c.Halted(ConfirmPromotionHook)}
+		if got != want || c.Halted(PreRolloutHook) {
+			t.Errorf("%q halts %v, want %v", value, got, want)
+		}
+	}
+}
+
+func TestCommandIsGivenOnce(t *testing.T) {
+	c := valid()
+	if c.Command(AbortAnnotation) != "" {
+		t.Error("a command without an annotation")
+	}
+	c.Annotations = map[string]string{AbortAnnotation: "1"}
+	if c.Command(AbortAnnotation) != "1" {
+		t.Error("no command")
+	}
+	c.Status.Commands = map[string]string{AbortAnnotation: "1"}
+	if c.Command(AbortAnnotation) != "" {
+		t.Error("the same command twice")
 	}
 }

@@ -120,6 +120,14 @@ func (a *Analysis) Weights() []int32 {
 	return weights
 }
 
+// WatchDuration is how long a promoted revision is watched; 0 for not at all.
+func (a *Analysis) WatchDuration() time.Duration {
+	if a.Watch == nil {
+		return 0
+	}
+	return a.Watch.Duration.OrDefault(0)
+}
+
 func orDefault[T any](p *T, def T) T {
 	if p == nil {
 		return def

@@ -9,9 +9,9 @@ import (
 // GroupVersion is flagger.app/v1beta1.
 var GroupVersion = schema.GroupVersion{Group: "flagger.app", Version: "v1beta1"}
 
-// AddToScheme registers the Canary types with a scheme.
+// AddToScheme registers the types with a scheme.
 func AddToScheme(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &Canary{}, &CanaryList{})
+	s.AddKnownTypes(GroupVersion, &Canary{}, &CanaryList{}, &AlertProvider{}, &AlertProviderList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -77,6 +77,19 @@ type CanaryStatus struct {
 	// +optional
 	Analysis *AnalysisStatus `json:"analysis,omitempty"`
 
+	// Commands are the values of the command annotations that were carried out
+	// or refused last, by command. Another value is another command.
+	//
+	// +optional
+	Commands map[string]string `json:"commands,omitempty"`
+
+	// Retired are the revisions that were the primary one, newest first, ten
+	// at most.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=10
+	Retired []RetiredRevision `json:"retired,omitempty"`
+
 	// TrackedConfigs and the cookies belong to Flagger's other providers.
 	// They are kept and never written.
 	//
@@ -88,6 +101,15 @@ type CanaryStatus struct {
 	PrimarySessionAffinityCookie string `json:"primarySessionAffinityCookie,omitempty"`
 	// +optional
 	PreviousSessionAffinityCookie string `json:"previousSessionAffinityCookie,omitempty"`
+}
+
+// RetiredRevision is a revision that was the primary one.
+type RetiredRevision struct {
+	Revision string `json:"revision"`
+	// Template is a hash of the revision's template.
+	Template string `json:"template"`
+	// Time is when another revision was promoted in its place.
+	Time metav1.MicroTime `json:"time"`
 }
 
 // Condition is Flagger's form of a status condition.
@@ -103,20 +125,35 @@ type Condition struct {
 	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty"`
 }
 
-// Stage is what a rollout in phase Progressing is waiting for.
+// Stage is what a rollout is waiting for.
 type Stage string
 
 // The stages, in the order in which a rollout passes them. A step of traffic
-// goes back from Measuring to WaitingForRoute.
+// goes back from Measuring, or ConfirmTrafficIncrease, to WaitingForRoute.
 const (
+	// StageConfirmRollout: nothing is done before it is approved.
+	StageConfirmRollout Stage = "ConfirmRollout"
 	// StageWaitingForRevision: the canary revision is not ready yet.
 	StageWaitingForRevision Stage = "WaitingForRevision"
 	// StageWaitingForRoute: the Route does not show the wanted split yet.
 	StageWaitingForRoute Stage = "WaitingForRoute"
+	// StagePreRollout: the pre-rollout hooks have not all passed yet.
+	StagePreRollout Stage = "PreRollout"
 	// StageMeasuring: a check is running.
 	StageMeasuring Stage = "Measuring"
+	// StageConfirmTrafficIncrease: the next step has to be approved. Checks go
+	// on.
+	StageConfirmTrafficIncrease Stage = "ConfirmTrafficIncrease"
+	// StageConfirmPromotion: the promotion has to be approved. Checks go on.
+	StageConfirmPromotion Stage = "ConfirmPromotion"
+	// StageWatching: the canary revision serves everything, and is still
+	// compared with the one before.
+	StageWatching Stage = "Watching"
 	// StageRollingBack: all traffic goes back to the primary revision.
 	StageRollingBack Stage = "RollingBack"
+	// StagePostRollout: the rollout is over, and the post-rollout hooks have
+	// not all answered yet.
+	StagePostRollout Stage = "PostRollout"
 )
 
 // AnalysisStatus explains one rollout.
@@ -141,6 +178,23 @@ type AnalysisStatus struct {
 	ProgressTime metav1.MicroTime `json:"progressTime,omitempty"`
 	// +optional
 	DecisionTime *metav1.MicroTime `json:"decisionTime,omitempty"`
+
+	// NextTime is when the rollout goes on by itself: the end of a watch, or
+	// the next call of a pre-rollout hook that failed.
+	//
+	// +optional
+	NextTime *metav1.MicroTime `json:"nextTime,omitempty"`
+
+	// WaitingFor names the hooks or the annotation that the rollout waits for.
+	//
+	// +optional
+	WaitingFor string `json:"waitingFor,omitempty"`
+
+	// Known says that the revision has the template of one that was the
+	// primary within analysis.rollbackWindow, and needs one check only.
+	//
+	// +optional
+	Known bool `json:"known,omitempty"`
 
 	// Message says why the rollout is where it is.
 	//
@@ -191,6 +245,11 @@ type MetricStatus struct {
 	//
 	// +optional
 	Explanation string `json:"explanation,omitempty"`
+
+	// Value of the canary revision, in the metric's unit.
+	//
+	// +optional
+	Value *float64 `json:"value,omitempty"`
 
 	// Requests to the canary revision that the verdict rests on.
 	//

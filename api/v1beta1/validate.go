@@ -3,6 +3,7 @@ package v1beta1
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -50,7 +51,7 @@ func (c *Canary) Validate() error {
 	for i := range a.Metrics {
 		found.addMetric(fmt.Sprintf("spec.analysis.metrics[%d]", i), &a.Metrics[i])
 	}
-	found = append(found, validateWebhooks(a.Webhooks)...)
+	found.addWebhooks(a.Webhooks)
 	return errors.Join(found...)
 }
 
@@ -66,16 +67,14 @@ func (p *problems) addAdditions(a *Analysis) {
 	if a.Load != nil && a.Load.Protocol != "" && a.Load.Protocol != "http1" {
 		p.add("spec.analysis.load.protocol", "is not supported yet")
 	}
-	if a.RollbackWindow != "" {
-		p.add("spec.analysis.rollbackWindow", "is not supported yet")
-	}
-	if a.Watch != nil {
-		p.add("spec.analysis.watch", "is not supported yet")
-	}
 }
 
 func (p *problems) addDurations(a *Analysis) {
 	p.addDuration("spec.analysis.interval", a.Interval)
+	p.addDuration("spec.analysis.rollbackWindow", a.RollbackWindow)
+	if a.Watch != nil {
+		p.addDuration("spec.analysis.watch.duration", a.Watch.Duration)
+	}
 	if a.Judge != nil {
 		p.addDuration("spec.analysis.judge.maxDuration", a.Judge.MaxDuration)
 	}
@@ -97,21 +96,25 @@ func (d Duration) valid() bool {
 	return d == "" || (err == nil && v >= 0)
 }
 
-// validateWebhooks refuses the hooks that have a say in the rollout. A rollout
-// hook with a command is a load test, which Serin does itself.
-func validateWebhooks(hooks []Webhook) []error {
-	var errs []error
-	for i, h := range hooks {
-		switch h.Type {
-		case ConfirmRolloutHook, PreRolloutHook, ConfirmTrafficIncreaseHook, ConfirmPromotionHook, RollbackHook:
-			errs = append(errs, fmt.Errorf("spec.analysis.webhooks[%d] (%s) has type %s, which this version cannot honour yet", i, h.Name, h.Type))
-		case "", RolloutHook:
-			if h.Metadata["cmd"] == "" {
-				errs = append(errs, fmt.Errorf("spec.analysis.webhooks[%d] (%s) is a check without metadata.cmd, which this version cannot make yet", i, h.Name))
-			}
+// addWebhooks refuses what cannot be called, and what could not be told apart.
+func (p *problems) addWebhooks(hooks []Webhook) {
+	seen := make(map[[2]string]bool)
+	for i := range hooks {
+		h := &hooks[i]
+		path := fmt.Sprintf("spec.analysis.webhooks[%d]", i)
+		p.addDuration(path+".timeout", h.Timeout)
+		if h.HeyCommand() != "" {
+			continue
 		}
+		if u, err := url.Parse(h.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			p.add(path+".url", "must be an http or https address, not %q", h.URL)
+		}
+		key := [2]string{h.TypeOrDefault(), h.Name}
+		if seen[key] {
+			p.add(path+".name", "%q is the name of another %s hook: give it one of its own", h.Name, h.TypeOrDefault())
+		}
+		seen[key] = true
 	}
-	return errs
 }
 
 // HeyCommand returns the hey command line that a rollout hook asks Flagger's
@@ -144,19 +147,19 @@ func (c *Canary) Ignored() []string {
 		{"spec.analysis.primaryReadyThreshold", a.PrimaryReadyThreshold != nil},
 		{"spec.analysis.canaryReadyThreshold", a.CanaryReadyThreshold != nil},
 		{"spec.analysis.sessionAffinity", a.SessionAffinity != nil},
-		{"spec.analysis.stepWeightPromotion", a.StepWeightPromotion != nil},
-		{"spec.analysis.alerts", len(a.Alerts) > 0},
 		{"spec.analysis.threshold", a.Sequential() && a.Threshold != 0},
 	} {
 		if f.given {
 			paths = append(paths, f.path)
 		}
 	}
+	spare := a.Load != nil // the load is given, or one hey command is it already
 	for i := range a.Webhooks {
-		// What is neither refused nor the load: other commands, and hooks
-		// that are only told.
-		if h := &a.Webhooks[i]; h.HeyCommand() == "" && len(validateWebhooks(a.Webhooks[i:i+1])) == 0 {
-			paths = append(paths, fmt.Sprintf("spec.analysis.webhooks[%d] (%s)", i, h.Name))
+		if h := &a.Webhooks[i]; h.HeyCommand() != "" {
+			if spare {
+				paths = append(paths, fmt.Sprintf("spec.analysis.webhooks[%d] (%s)", i, h.Name))
+			}
+			spare = true
 		}
 	}
 	return paths

@@ -42,6 +42,15 @@ type EventRecorder interface {
 	Event(object runtime.Object, kind, reason, message string)
 }
 
+// Hooks calls webhooks. *hook.Hooks in production.
+type Hooks interface {
+	Call(canary types.NamespacedName, calls []rollout.Call)
+	Answers(canary types.NamespacedName) map[rollout.Key]rollout.Answer
+	// Tell calls the hooks of type event.
+	Tell(canary types.NamespacedName, phase v1beta1.Phase, hooks []v1beta1.Webhook, eventType, message string)
+	Stop(canary types.NamespacedName)
+}
+
 // Reconciler reconciles Canaries.
 type Reconciler struct {
 	// Client reads from caches and writes to the API server.
@@ -50,6 +59,7 @@ type Reconciler struct {
 	Live     client.Reader
 	Recorder EventRecorder
 	Sessions Sessions
+	Hooks    Hooks
 	Log      *slog.Logger
 
 	upOnce sync.Once // guards up
@@ -72,54 +82,73 @@ func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 	canary := new(v1beta1.Canary)
 	if err := r.Client.Get(ctx, key, canary); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.Sessions.Stop(key)
+			r.stop(key)
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("read canary %s: %w", key, err)
 	}
 	if canary.DeletionTimestamp != nil && !controllerutil.ContainsFinalizer(canary, Finalizer) {
-		r.Sessions.Stop(key)
+		r.stop(key)
 		return ctrl.Result{}, nil
 	}
-	service, observed, err := r.observe(ctx, canary)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	owner, err := r.owner(ctx, canary)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
 	load, problem := understand(canary)
-	input := rollout.Input{
-		Now: time.Now(), Up: r.up,
-		Canary: canary, Problem: problem,
-		Service: observed, Owner: owner,
-		Verdict: r.Sessions.Verdict(key),
+	service, decision, err := r.decide(ctx, r.Client, canary, load, problem)
+	if err == nil && decision.Claims(&canary.Status) {
+		// The cache may have the Service as it was before the last write.
+		service, decision, err = r.decide(ctx, r.Live, canary, load, problem)
 	}
-	if problem == "" {
-		input.Load = load.String()
-		input.Plan = session.JudgeFor(canary, load).Plan(load.Rate, 0)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
-	decision := rollout.Decide(input)
 	if err := r.carryOut(ctx, canary, service, decision, load); err != nil {
 		return ctrl.Result{}, fmt.Errorf("canary %s: %w", key, err)
 	}
 	return ctrl.Result{RequeueAfter: decision.RequeueAfter}, nil
 }
 
+// stop ends what runs for a Canary that is gone.
+func (r *Reconciler) stop(key types.NamespacedName) {
+	r.Sessions.Stop(key)
+	r.Hooks.Stop(key)
+}
+
+// decide makes a decision from what a reader says of the Service.
+func (r *Reconciler) decide(ctx context.Context, reader client.Reader, canary *v1beta1.Canary, load session.Load, problem string) (*servingv1.Service, rollout.Decision, error) {
+	key := client.ObjectKeyFromObject(canary)
+	service, observed, err := observe(ctx, reader, canary)
+	if err != nil {
+		return nil, rollout.Decision{}, err
+	}
+	owner, err := r.owner(ctx, canary)
+	if err != nil {
+		return nil, rollout.Decision{}, err
+	}
+	input := rollout.Input{
+		Now: time.Now(), Up: r.up,
+		Canary: canary, Problem: problem,
+		Service: observed, Owner: owner,
+		Verdict: r.Sessions.Verdict(key), Answers: r.Hooks.Answers(key),
+	}
+	if problem == "" {
+		input.Load = load.String()
+		input.Plan = session.JudgeFor(canary, load).Plan(load.Rate, 0)
+	}
+	return service, rollout.Decide(input), nil
+}
+
 // observe reads the Service and its revisions; both results are nil when the
 // Service does not exist.
-func (r *Reconciler) observe(ctx context.Context, canary *v1beta1.Canary) (*servingv1.Service, *rollout.Service, error) {
+func observe(ctx context.Context, reader client.Reader, canary *v1beta1.Canary) (*servingv1.Service, *rollout.Service, error) {
 	key := types.NamespacedName{Namespace: canary.Namespace, Name: canary.Spec.TargetRef.Name}
 	service := new(servingv1.Service)
-	if err := r.Client.Get(ctx, key, service); err != nil {
+	if err := reader.Get(ctx, key, service); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, nil, nil
 		}
 		return nil, nil, fmt.Errorf("read service %s: %w", key, err)
 	}
 	var revisions servingv1.RevisionList
-	err := r.Client.List(ctx, &revisions, client.InNamespace(key.Namespace), client.MatchingLabels{serving.ServiceLabelKey: key.Name})
+	err := reader.List(ctx, &revisions, client.InNamespace(key.Namespace), client.MatchingLabels{serving.ServiceLabelKey: key.Name})
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the revisions of service %s: %w", key, err)
 	}
@@ -189,6 +218,7 @@ func (r *Reconciler) carryOut(ctx context.Context, canary *v1beta1.Canary, servi
 		return err
 	}
 	key := client.ObjectKeyFromObject(canary)
+	r.Hooks.Call(key, d.Calls)
 	if d.Measure == nil {
 		r.Sessions.Stop(key)
 		return nil
@@ -217,6 +247,9 @@ func (r *Reconciler) publish(ctx context.Context, canary *v1beta1.Canary, events
 		}
 		r.Log.Log(ctx, level, e.Message, "canary", canary.Namespace+"/"+canary.Name)
 		r.Recorder.Event(canary, e.Type, eventReason, e.Message)
+		if hooks := canary.Spec.Analysis.HooksOf(v1beta1.EventHook); len(hooks) > 0 {
+			r.Hooks.Tell(client.ObjectKeyFromObject(canary), canary.Status.Phase, hooks, e.Type, e.Message)
+		}
 	}
 }
 
@@ -257,7 +290,7 @@ func (r *Reconciler) confirm(ctx context.Context, canary *v1beta1.Canary) error 
 
 // release lets go of a Canary that is being deleted.
 func (r *Reconciler) release(ctx context.Context, canary *v1beta1.Canary) error {
-	r.Sessions.Stop(client.ObjectKeyFromObject(canary))
+	r.stop(client.ObjectKeyFromObject(canary))
 	return client.IgnoreNotFound(r.setFinalizer(ctx, canary, controllerutil.RemoveFinalizer))
 }
 

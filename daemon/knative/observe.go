@@ -1,7 +1,11 @@
 package knative
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"knative.dev/pkg/apis"
@@ -44,14 +48,43 @@ func observeRevision(revision *servingv1.Revision) rollout.Revision {
 	status := &revision.Status
 	ready := status.GetCondition(servingv1.RevisionConditionReady)
 	return rollout.Revision{
-		Ready:  revision.IsReady(),
-		Failed: ready.IsFalse(),
+		Ready:    revision.IsReady(),
+		Failed:   ready.IsFalse(),
+		Template: template(revision),
 		Message: explain(ready,
 			status.GetCondition(servingv1.RevisionConditionContainerHealthy),
 			status.GetCondition(servingv1.RevisionConditionResourcesAvailable),
 			// Says why no pod comes up while the others still hope.
 			status.GetCondition(servingv1.RevisionConditionActive)),
 	}
+}
+
+// templateAnnotations begin the annotations of a revision that change how it
+// runs; the others say who made it and when.
+var templateAnnotations = []string{"autoscaling.knative.dev/", "features.knative.dev/", "queue.sidecar.serving.knative.dev/"}
+
+// template is a hash of what a revision runs: its specification, with the
+// digests that its images had, as a tag may have been moved since. Empty where
+// it cannot be told.
+func template(revision *servingv1.Revision) string {
+	runs := struct {
+		Spec        servingv1.RevisionSpec
+		Annotations map[string]string
+		Images      []servingv1.ContainerStatus
+	}{Spec: revision.Spec, Annotations: map[string]string{}, Images: revision.Status.ContainerStatuses}
+	for key, value := range revision.Annotations {
+		for _, prefix := range templateAnnotations {
+			if strings.HasPrefix(key, prefix) {
+				runs.Annotations[key] = value
+			}
+		}
+	}
+	content, err := json.Marshal(runs)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:8])
 }
 
 // explain takes the first condition that has a message, or else a reason.

@@ -78,8 +78,42 @@ func TestRevisionsSayWhyTheyAreNotReady(t *testing.T) {
 	} {
 		revision := &servingv1.Revision{}
 		revision.Status.Status = tc.status
+		tc.want.Template = template(revision)
 		if got := observeRevision(revision); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", tc.name, got, tc.want)
+		}
+	}
+}
+
+// What a revision runs is its template; who made it and when is not.
+func TestTemplateIsWhatRuns(t *testing.T) {
+	revision := func(edit func(*servingv1.Revision)) string {
+		r := new(servingv1.Revision)
+		r.Name = "podinfo-00001"
+		r.Annotations = map[string]string{"serving.knative.dev/creator": "a", "autoscaling.knative.dev/min-scale": "1"}
+		r.Spec.Containers = []corev1.Container{{Image: "podinfo:6.0.0", Command: []string{"./podinfo"}}}
+		r.Status.ContainerStatuses = []servingv1.ContainerStatus{{Name: "user", ImageDigest: "sha256:1"}}
+		edit(r)
+		return template(r)
+	}
+	first := revision(func(*servingv1.Revision) {})
+	if len(first) != 16 {
+		t.Errorf("template %q", first)
+	}
+	for name, tc := range map[string]struct {
+		edit func(*servingv1.Revision)
+		same bool
+	}{
+		"another name":    {func(r *servingv1.Revision) { r.Name = "podinfo-00003" }, true},
+		"another creator": {func(r *servingv1.Revision) { r.Annotations["serving.knative.dev/creator"] = "b" }, true},
+		"another image":   {func(r *servingv1.Revision) { r.Spec.Containers[0].Image = "podinfo:6.0.1" }, false},
+		"a moved tag":     {func(r *servingv1.Revision) { r.Status.ContainerStatuses[0].ImageDigest = "sha256:2" }, false},
+		"another flag":    {func(r *servingv1.Revision) { r.Spec.Containers[0].Command = []string{"./podinfo", "-v"} }, false},
+		"another scale":   {func(r *servingv1.Revision) { r.Annotations["autoscaling.knative.dev/min-scale"] = "2" }, false},
+		"concurrency":     {func(r *servingv1.Revision) { r.Spec.ContainerConcurrency = new(int64(5)) }, false},
+	} {
+		if got := revision(tc.edit); (got == first) != tc.same {
+			t.Errorf("%s: template %s after %s, want the same: %v", name, got, first, tc.same)
 		}
 	}
 }

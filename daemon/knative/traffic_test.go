@@ -15,7 +15,7 @@ func tagged(tag string, percent *int64) servingv1.TrafficTarget {
 	return servingv1.TrafficTarget{Tag: tag, RevisionName: "user", LatestRevision: new(false), Percent: percent}
 }
 
-func TestUsersTagsSurviveAndPercentagesSumTo100(t *testing.T) {
+func TestD15UsersTagsSurviveAndPercentagesSumTo100(t *testing.T) {
 	target := rapid.Custom(func(t *rapid.T) servingv1.TrafficTarget {
 		tag := rapid.SampledFrom([]string{"", "primary", "canary", "stable", "beta"}).Draw(t, "tag")
 		percent := rapid.SampledFrom([]*int64{nil, new(int64(0)), new(int64(40)), new(int64(100))}).Draw(t, "percent")

@@ -75,7 +75,7 @@ func (d *decider) finish() {
 	}
 	before := old.Condition(v1beta1.ConditionPromoted)
 	if d.problem != "" && (before == nil || before.Message != d.problem) {
-		d.event(warning(d.problem))
+		d.event(warning(d.problem).loud(Warn))
 	}
 	d.setCondition(before, condition)
 }
@@ -155,6 +155,7 @@ func (d *decider) initialize() {
 		}
 		return
 	}
+	d.refuseAll()
 	d.Status.LastPromotedSpec, d.Status.LastAppliedSpec = primary, primary
 	d.Status.CanaryWeight, d.Status.FailedChecks, d.Status.Iterations = 0, 0, 0
 	pinned := Traffic{Primary: primary}
@@ -193,15 +194,24 @@ func (d *decider) idle() {
 		return
 	}
 	d.want(Traffic{Primary: d.Status.LastPromotedSpec})
+	if !d.postRollout() {
+		return
+	}
 	if d.Problem != "" {
 		d.problem = d.Problem
 		return
 	}
 	latest := d.Service.LatestCreated
+	if d.Status.Phase == v1beta1.PhaseFailed && latest == d.Status.LastAppliedSpec && d.take(v1beta1.RetryAnnotation) {
+		d.event(normal(fmt.Sprintf("Trying %s again: %s", latest, d.name())).loud(Info))
+		d.begin(latest)
+		return
+	}
+	d.refuseAll()
 	if latest == "" || latest == d.Status.LastPromotedSpec || latest == d.Status.LastAppliedSpec {
 		return
 	}
-	d.event(normal(fmt.Sprintf("New revision detected! %s gets no live traffic before its first verdict: %s", latest, d.name())))
+	d.event(normal(fmt.Sprintf("New revision detected! %s gets no live traffic before its first verdict: %s", latest, d.name())).loud(Info))
 	d.begin(latest)
 }
 
@@ -220,13 +230,17 @@ func (d *decider) begin(revision string) {
 		ProgressTime:    now,
 	}
 	d.want(Traffic{Primary: d.Status.LastPromotedSpec})
+	if d.gated(v1beta1.ConfirmRolloutHook) {
+		d.Status.Phase, d.Status.Analysis.Stage = v1beta1.PhaseWaiting, v1beta1.StageConfirmRollout
+		return
+	}
 	d.RequeueAfter = d.spec.ProgressDeadline()
 }
 
 const suspended = "suspended"
 
 func (d *decider) suspend() {
-	if a := d.Status.Analysis; a != nil && d.Status.Phase == v1beta1.PhaseProgressing {
+	if a := d.Status.Analysis; a != nil && a.Stage != "" {
 		a.Message = suspended
 	}
 }

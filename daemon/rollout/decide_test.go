@@ -172,7 +172,7 @@ func TestDeletionDoesNotHangForEver(t *testing.T) {
 	w.expectEvent(t, "Letting go of podinfo.test")
 }
 
-func TestRevertOnDeletionRestores(t *testing.T) {
+func TestD04RevertOnDeletionGivesTheTrafficBack(t *testing.T) {
 	w := initialized(t)
 	w.canary.Spec.RevertOnDeletion = true
 	w.canary.DeletionTimestamp = &metav1.Time{Time: w.now}

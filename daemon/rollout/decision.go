@@ -19,6 +19,8 @@ type Decision struct {
 	Restore bool
 	// Measure is the load to run; nil stops it.
 	Measure *Measure
+	// Calls of hooks that are wanted; those that are not are ended.
+	Calls []Call
 	// Events to publish, in order.
 	Events []Event
 	// RequeueAfter asks for another decision without a cause from outside,
@@ -26,6 +28,21 @@ type Decision struct {
 	RequeueAfter time.Duration
 	// Release ends Serin's hold on a Canary that is being deleted.
 	Release bool
+}
+
+// Claims reports whether the decision says that something is so, and not only
+// that it is meant to be. It must not be made from a Service that a cache may
+// have as it was.
+func (d *Decision) Claims(before *v1beta1.CanaryStatus) bool {
+	if d.Status.Phase == before.Phase {
+		return false
+	}
+	switch d.Status.Phase {
+	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded, v1beta1.PhaseFailed:
+		return true
+	default:
+		return d.Release
+	}
 }
 
 // Traffic is a wanted division of the live traffic between pinned revisions.
@@ -50,8 +67,27 @@ type Measure struct {
 type Event struct {
 	Type    string // corev1.EventTypeNormal or EventTypeWarning
 	Message string
+	// Alert says how loud it is to be told to people; Quiet tells nobody.
+	Alert Alert
 }
 
-func normal(message string) Event { return Event{corev1.EventTypeNormal, message} }
+// Alert is Flagger's severity of an alert.
+type Alert string
 
-func warning(message string) Event { return Event{corev1.EventTypeWarning, message} }
+// The alerts, from the one that is not sent to the loudest.
+const (
+	Quiet Alert = ""
+	Info  Alert = "info"
+	Warn  Alert = "warn"
+	Error Alert = "error"
+)
+
+func normal(message string) Event { return Event{Type: corev1.EventTypeNormal, Message: message} }
+
+func warning(message string) Event { return Event{Type: corev1.EventTypeWarning, Message: message} }
+
+// loud is the event with an alert.
+func (e Event) loud(alert Alert) Event {
+	e.Alert = alert
+	return e
+}

@@ -18,7 +18,9 @@
 // is on its way back. A daemon that dies after any of these steps is followed
 // by one that reads the status, sees that the Service does not match it yet,
 // and goes on. Initialized, Succeeded and Failed are different: they claim
-// something about the world, and so are only decided once the Route shows it.
+// something about the world, and so are only decided once the Route shows it. A
+// decision that [Decision.Claims] so is made again from the Service as the API
+// server has it, before it is carried out.
 //
 // Each call makes at most one transition; the write of the new status brings
 // about the next call.

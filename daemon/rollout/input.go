@@ -36,6 +36,8 @@ type Input struct {
 	Service *Service
 	// Verdict is the newest one of the running session, if any.
 	Verdict *Verdict
+	// Answers are those of the hooks that were wanted by the decision before.
+	Answers map[Key]Answer
 }
 
 // Service is what is known of the Knative Service and what belongs to it.
@@ -71,6 +73,8 @@ type Revision struct {
 	Failed bool
 	// Message is Knative's reason for a revision that is not ready.
 	Message string
+	// Template is a hash of the template that the revision was made from.
+	Template string
 }
 
 // Verdict is the outcome of one check of a session.

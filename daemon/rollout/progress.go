@@ -18,16 +18,29 @@ func (d *decider) progress() {
 		d.Status.Phase, d.Status.LastPromotedSpec = v1beta1.PhaseInitializing, ""
 		return
 	}
-	if d.superseded() {
+	if d.superseded() || d.commanded() {
+		return
+	}
+	if a.Stage == v1beta1.StageRollingBack {
+		d.rollingBack()
+		return
+	}
+	if d.calledBack() || d.paused() {
 		return
 	}
 	switch a.Stage {
-	case v1beta1.StageRollingBack:
-		d.rollingBack()
+	case v1beta1.StageConfirmRollout:
+		d.confirmRollout()
 	case v1beta1.StageWaitingForRoute:
 		d.waitForRoute()
+	case v1beta1.StagePreRollout:
+		d.preRollout()
 	case v1beta1.StageMeasuring:
 		d.measure()
+	case v1beta1.StageConfirmTrafficIncrease:
+		d.confirm(v1beta1.ConfirmTrafficIncreaseHook, fmt.Sprintf("%s/weight-%d", a.CanaryRevision, d.Status.CanaryWeight), d.step)
+	case v1beta1.StageConfirmPromotion:
+		d.confirm(v1beta1.ConfirmPromotionHook, a.CanaryRevision, d.promote)
 	default:
 		d.waitForRevision()
 	}
@@ -47,7 +60,8 @@ func (d *decider) superseded() bool {
 		}
 		return false
 	}
-	d.event(normal("New revision detected! Restarting analysis for " + d.name()))
+	d.refuseAll() // they were meant for the revision before
+	d.event(normal("New revision detected! Restarting analysis for " + d.name()).loud(Info))
 	d.begin(latest)
 	return true
 }
@@ -70,9 +84,34 @@ func (d *decider) waitForRevision() {
 		d.promote()
 		return
 	}
+	d.recognize()
 	d.event(normal(fmt.Sprintf("Starting canary analysis for %s: %s", d.name(), d.Load)))
 	d.plan()
 	d.enter(v1beta1.StageWaitingForRoute)
+}
+
+// recognize looks whether the revision has the template of one that served
+// lately, which needs one check only.
+func (d *decider) recognize() {
+	a := d.Status.Analysis
+	window := d.spec.Analysis.RollbackWindow.OrDefault(0)
+	template := d.Service.Revisions[a.CanaryRevision].Template
+	if window <= 0 || template == "" {
+		return
+	}
+	before := ""
+	if d.Service.Revisions[a.PrimaryRevision].Template == template {
+		before = a.PrimaryRevision
+	}
+	for _, r := range d.Status.Retired {
+		if before == "" && r.Template == template && d.Now.Sub(r.Time.Time) <= window {
+			before = r.Revision
+		}
+	}
+	if before != "" {
+		a.Known = true
+		d.event(normal(fmt.Sprintf("%s is %s again, which served %s before: one check suffices", a.CanaryRevision, before, d.name())))
+	}
 }
 
 // plan says how long a check takes before anybody waits for it.
@@ -107,6 +146,10 @@ func (d *decider) waitForRoute() {
 	d.want(d.split())
 	d.keepWarm()
 	if d.Service.Shows(d.split()) {
+		if d.Status.Analysis.Check == 1 && len(d.spec.Analysis.HooksOf(v1beta1.PreRolloutHook)) > 0 {
+			d.enter(v1beta1.StagePreRollout)
+			return
+		}
 		d.enter(v1beta1.StageMeasuring)
 		d.startMeasuring()
 		return
@@ -121,9 +164,10 @@ func (d *decider) startMeasuring() {
 	d.Measure = &Measure{Primary: a.PrimaryRevision, Canary: a.CanaryRevision, Check: a.Check}
 }
 
-// measure waits for the verdict of the check that runs. It goes on while the
-// Route reports trouble: a canary revision that breaks down under its share of
-// the traffic shall fail its checks, not wait for a deadline.
+// measure waits for the verdict of the check that runs, and for the hooks that
+// have a say in it. It goes on while the Route reports trouble: a canary revision
+// that breaks down under its share of the traffic shall fail its checks, not
+// wait for a deadline.
 func (d *decider) measure() {
 	d.want(d.split())
 	if d.Problem != "" {
@@ -132,6 +176,7 @@ func (d *decider) measure() {
 		return
 	}
 	d.startMeasuring()
+	hooks := d.ask(v1beta1.RolloutHook, d.checkOccasion(), 0)
 	v, a := d.Verdict, d.Status.Analysis
 	if v == nil || v.Check != a.Check || v.Canary != a.CanaryRevision {
 		d.expire("no verdict")
@@ -139,24 +184,52 @@ func (d *decider) measure() {
 	}
 	before := a.Verdict
 	d.report(v)
-	switch v.Result {
-	case analysis.Pass:
-		d.progressed()
-		a.Check++
-		d.advance()
-	case analysis.Fail:
-		d.progressed()
-		a.Check++
+	switch {
+	case v.Result == analysis.Fail:
 		d.failed(v)
-	case analysis.Inconclusive:
-		switch {
-		case before == a.Verdict:
-		case d.spec.Analysis.Sequential():
-			d.event(normal(fmt.Sprintf("No verdict on %s yet: %s", d.name(), v))) // as planned
-		default:
-			d.event(warning(fmt.Sprintf("Halt %s advancement no verdict yet: %s", d.name(), v)))
-		}
-		d.expire("no verdict: " + v.String())
+	case len(hooks.refused) > 0:
+		d.failedCheck(fmt.Sprintf("external check %s failed %s", hooks.refused[0].hook, hooks.refused[0].reason))
+	case v.Result == analysis.Inconclusive:
+		d.inconclusive(v, before)
+	case len(hooks.pending) > 0:
+		d.pending(v1beta1.RolloutHook, hooks.pending[0])
+		d.expire(a.Message)
+	default:
+		d.passed()
+	}
+}
+
+func (d *decider) inconclusive(v *Verdict, before string) {
+	switch {
+	case before == v.Result.String():
+	case d.spec.Analysis.Sequential():
+		d.event(normal(fmt.Sprintf("No verdict on %s yet: %s", d.name(), v))) // as planned
+	default:
+		d.event(warning(fmt.Sprintf("Halt %s advancement no verdict yet: %s", d.name(), v)))
+	}
+	d.expire("no verdict: " + v.String())
+}
+
+// passed takes the next step, unless the rollout waits for something else, and
+// the checks only see to it that nothing goes wrong meanwhile.
+func (d *decider) passed() {
+	a := d.Status.Analysis
+	d.progressed()
+	a.Check++
+	if a.Stage == v1beta1.StageMeasuring {
+		a.WaitingFor = ""
+		d.advance()
+		return
+	}
+	d.startMeasuring()
+}
+
+// confirm waits at a gate while the checks go on.
+func (d *decider) confirm(hookType, occasion string, pass func()) {
+	stage := d.Status.Analysis.Stage
+	d.measure()
+	if d.Problem == "" && d.Status.Analysis.Stage == stage && d.gate(hookType, occasion) {
+		pass()
 	}
 }
 
@@ -168,51 +241,97 @@ func (d *decider) report(v *Verdict) {
 	for _, f := range v.Findings {
 		a.Metrics = append(a.Metrics, v1beta1.MetricStatus{
 			Name: f.Metric, Verdict: f.Result.String(), Requests: f.Requests,
-			Message: f.Message, Explanation: f.Explanation,
+			Value: worthReading(f.Value), Message: f.Message, Explanation: f.Explanation,
 		})
 	}
 	a.Primary, a.Canary = measured(v.Primary), measured(v.Candidate)
 }
 
-// failed counts a failed check and rolls back at the threshold, or at once
-// where the failure is proven. Otherwise the next check runs at the same weight.
+// failed rolls back at once where the failure is proven, or the revision has been
+// promoted already and is only watched; else the check counts.
 func (d *decider) failed(v *Verdict) {
-	d.Status.FailedChecks++
-	if v.Proven {
+	if v.Proven || d.Status.Analysis.Stage == v1beta1.StageWatching {
+		d.Status.FailedChecks++
 		d.rollBack(v.String())
 		return
 	}
-	d.event(warning(fmt.Sprintf("Halt %s advancement %s", d.name(), v)))
+	d.failedCheck(v.String())
+}
+
+// failedCheck counts a failed check and rolls back at the threshold. Otherwise
+// the next check runs at the same weight.
+func (d *decider) failedCheck(reason string) {
+	d.progressed()
+	a := d.Status.Analysis
+	a.Check++
+	if a.Stage == v1beta1.StageMeasuring {
+		a.WaitingFor = ""
+	}
+	d.Status.FailedChecks++
+	d.event(warning(fmt.Sprintf("Halt %s advancement %s", d.name(), reason)))
 	if threshold := d.spec.Analysis.ThresholdOrDefault(); d.Status.FailedChecks >= threshold {
 		d.rollBack(fmt.Sprintf("failed checks threshold reached %d", d.Status.FailedChecks))
 		return
 	}
-	d.startMeasuring()
+	if a.Stage != v1beta1.StagePreRollout {
+		d.startMeasuring()
+	}
 }
 
 // advance takes the next step after a passed check.
 func (d *decider) advance() {
-	a := &d.spec.Analysis
-	if a.Iterations != nil {
+	a := d.Status.Analysis
+	if d.Status.Phase == v1beta1.PhasePromoting {
+		d.promoteTo(d.nextPromotionWeight())
+		return
+	}
+	if iterations := d.spec.Analysis.Iterations; iterations != nil && !a.Known {
 		d.Status.Iterations++
-		d.event(normal(fmt.Sprintf("Advance %s canary iteration %d/%d", d.name(), d.Status.Iterations, *a.Iterations)))
-		if d.Status.Iterations < *a.Iterations {
+		d.event(normal(fmt.Sprintf("Advance %s canary iteration %d/%d", d.name(), d.Status.Iterations, *iterations)))
+		if d.Status.Iterations < *iterations {
 			d.startMeasuring()
 			return
 		}
-		d.promote()
+	}
+	gate, stage, next := v1beta1.ConfirmTrafficIncreaseHook, v1beta1.StageConfirmTrafficIncrease, d.step
+	if d.nextWeight() == 0 {
+		gate, stage, next = v1beta1.ConfirmPromotionHook, v1beta1.StageConfirmPromotion, d.promote
+	}
+	if !d.gated(gate) {
+		next()
 		return
 	}
-	for _, w := range a.Weights() {
+	if stage == v1beta1.StageConfirmPromotion {
+		d.Status.Phase = v1beta1.PhaseWaitingPromotion
+	}
+	a.Stage = stage
+	d.startMeasuring()
+}
+
+// nextWeight is the next step's, or 0 after the last one.
+func (d *decider) nextWeight() int32 {
+	if d.Status.Analysis.Known {
+		return 0
+	}
+	for _, w := range d.spec.Analysis.Weights() {
 		if w > d.Status.CanaryWeight {
-			d.Status.CanaryWeight = w
-			d.event(normal(fmt.Sprintf("Advance %s canary weight %d", d.name(), w)))
-			d.enter(v1beta1.StageWaitingForRoute)
-			d.keepWarm()
-			return
+			return w
 		}
 	}
-	d.promote()
+	return 0
+}
+
+// step gives the canary revision its next weight.
+func (d *decider) step() {
+	w := d.nextWeight()
+	if w == 0 { // the steps were edited while the rollout waited
+		d.Status.Analysis.Stage = v1beta1.StageMeasuring
+		return
+	}
+	d.Status.CanaryWeight = w
+	d.event(normal(fmt.Sprintf("Advance %s canary weight %d", d.name(), w)))
+	d.enter(v1beta1.StageWaitingForRoute)
+	d.keepWarm()
 }
 
 // keepWarm lets the load of the checks before run on, unjudged, while the
@@ -223,52 +342,15 @@ func (d *decider) keepWarm() {
 	}
 }
 
-// promote sends all live traffic to the canary revision and keeps the primary
-// one as a target until the Route has followed.
-func (d *decider) promote() {
-	now := metav1.NewMicroTime(d.Now)
-	a := d.Status.Analysis
-	d.Status.Phase = v1beta1.PhasePromoting
-	d.Status.CanaryWeight = 100
-	a.Stage, a.DecisionTime = "", &now
-	d.progressed()
-	d.Measure = nil
-	d.event(normal("Routing all traffic to canary"))
-	d.want(d.split())
-	d.RequeueAfter = d.spec.ProgressDeadline()
-}
-
-func (d *decider) promoting() {
-	a := d.Status.Analysis
-	if a == nil {
-		d.Status.Phase, d.Status.LastPromotedSpec = v1beta1.PhaseInitializing, ""
-		return
-	}
-	d.want(d.split())
-	if !d.Service.Shows(d.split()) {
-		d.expire(fmt.Sprintf("the Route does not show all traffic at %s: %s", a.CanaryRevision, orUnknown(d.Service.Message)))
-		return
-	}
-	d.Status.Phase = v1beta1.PhaseFinalising
-	d.Status.LastPromotedSpec = a.CanaryRevision
-	d.want(Traffic{Primary: a.CanaryRevision})
-}
-
-func (d *decider) finalising() {
-	pinned := Traffic{Primary: d.Status.LastPromotedSpec}
-	d.want(pinned)
-	if d.Service.Shows(pinned) {
-		d.Status.Phase = v1beta1.PhaseSucceeded
-		d.Status.CanaryWeight = 0
-		d.event(normal(fmt.Sprintf("Promotion completed! %s is the primary revision of %s", pinned.Primary, d.name())))
-	}
-}
-
 // expire rolls back at the progress deadline, with the reason, and until then
 // asks to be called again.
 func (d *decider) expire(reason string) {
 	extra := d.spec.Analysis.IntervalOrDefault() + d.longestCheck()
-	if d.Status.Phase != v1beta1.PhaseProgressing || d.Status.Analysis.Stage != v1beta1.StageMeasuring {
+	switch d.Status.Analysis.Stage {
+	case v1beta1.StageWatching:
+		return // which ends by itself
+	case v1beta1.StageMeasuring, v1beta1.StageConfirmTrafficIncrease, v1beta1.StageConfirmPromotion:
+	default:
 		extra = 0
 	}
 	left := d.deadline(extra).Sub(d.Now)
@@ -286,34 +368,4 @@ func (d *decider) longestCheck() time.Duration {
 		return a.MaxDurationOrDefault()
 	}
 	return a.IntervalOrDefault()
-}
-
-// rollBack sends all live traffic back and stops the load.
-func (d *decider) rollBack(reason string) {
-	now := metav1.NewMicroTime(d.Now)
-	a := d.Status.Analysis
-	d.Status.Phase = v1beta1.PhaseProgressing
-	d.Status.CanaryWeight = 0
-	a.Stage, a.DecisionTime, a.Message = v1beta1.StageRollingBack, &now, reason
-	d.progressed()
-	d.Measure = nil
-	d.RequeueAfter = 0
-	d.event(warning(fmt.Sprintf("Rolling back %s %s", d.name(), reason)))
-	d.want(Traffic{Primary: a.PrimaryRevision})
-}
-
-func (d *decider) rollingBack() {
-	a := d.Status.Analysis
-	pinned := Traffic{Primary: a.PrimaryRevision}
-	d.want(pinned)
-	if !d.Service.Shows(pinned) {
-		return
-	}
-	if d.Service.LatestCreated == a.PrimaryRevision {
-		d.Status.Phase = v1beta1.PhaseSucceeded
-		d.Status.LastAppliedSpec = a.PrimaryRevision
-		return
-	}
-	d.Status.Phase = v1beta1.PhaseFailed
-	d.event(warning(fmt.Sprintf("Canary failed! %s gets no traffic, %s serves %s", a.CanaryRevision, a.PrimaryRevision, d.name())))
 }

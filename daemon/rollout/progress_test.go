@@ -164,7 +164,7 @@ func TestInconclusiveVerdictsMoveNothingAndExpire(t *testing.T) {
 	w.expectEvent(t, "progress deadline exceeded no verdict: success rate as told")
 }
 
-func TestNewRevisionDuringAnalysisGetsNoTraffic(t *testing.T) {
+func TestD06NewRevisionDuringAnalysisGetsNoTraffic(t *testing.T) {
 	w := analysing(t)
 	w.say(analysis.Pass)
 	w.settle()
@@ -185,7 +185,7 @@ func TestNewRevisionDuringAnalysisGetsNoTraffic(t *testing.T) {
 	w.expectEvent(t, "New revision detected! Restarting analysis for podinfo.test")
 }
 
-func TestNewRevisionDuringPromotionWaits(t *testing.T) {
+func TestD07PromotionIsOfTheAnalysedRevision(t *testing.T) {
 	w := analysing(t)
 	w.canary.Spec.Analysis.StepWeight = new(int32(50))
 	for range 2 {
@@ -214,7 +214,7 @@ func TestNewRevisionDuringPromotionWaits(t *testing.T) {
 	}
 }
 
-func TestRevisionThatNeverGetsReadyIsRolledBack(t *testing.T) {
+func TestD03RevisionThatNeverGetsReadyIsRolledBack(t *testing.T) {
 	w := initialized(t)
 	w.push("rev-2")
 	w.service.Revisions["rev-2"] = Revision{Failed: true, Message: "ImagePullBackOff: no such image"}
@@ -261,7 +261,7 @@ func TestCanaryThatBreaksDownWhileMeasuredFailsItsChecks(t *testing.T) {
 	w.expect(t, v1beta1.PhaseFailed, 0)
 }
 
-func TestSkipAnalysisPromotesWhatIsReady(t *testing.T) {
+func TestD01SkipAnalysisMovesTheTraffic(t *testing.T) {
 	w := initialized(t)
 	w.canary.Spec.SkipAnalysis = true
 	w.push("rev-2")
@@ -319,7 +319,7 @@ func TestNothingIsMeasuredBeforeTheRouteShowsIt(t *testing.T) {
 	}
 }
 
-func TestSuccessIsOnlyReportedOnceTheRouteShowsIt(t *testing.T) {
+func TestD09SuccessIsOnlyReportedOnceTheRouteShowsIt(t *testing.T) {
 	w := analysing(t)
 	w.canary.Spec.Analysis.StepWeight, w.canary.Spec.Analysis.Iterations = nil, new(int32(1))
 	w.say(analysis.Pass)

@@ -48,6 +48,16 @@ func measured(s analysis.Summary) *v1beta1.Measured {
 	}
 }
 
+// worthReading rounds a metric's value to three digits after the point; nil for
+// one that is no number.
+func worthReading(value float64) *float64 {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return nil
+	}
+	rounded := math.Round(value*1000) / 1000
+	return &rounded
+}
+
 func roundedMilliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(time.Millisecond)*100) / 100
 }

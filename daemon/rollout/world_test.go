@@ -30,6 +30,10 @@ type world struct {
 	problem string
 	owner   string
 	plan    analysis.Plan
+	// hooks are the answers of hooks by their names; calls those that are
+	// wanted.
+	hooks map[string]Answer
+	calls []Call
 	// released and restored tell of a deletion.
 	released bool
 }
@@ -41,7 +45,7 @@ func newWorld() *world {
 	canary.Spec.TargetRef = v1beta1.TargetRef{APIVersion: v1beta1.TargetAPIVersion, Kind: v1beta1.TargetKind, Name: "podinfo"}
 	canary.Spec.ProgressDeadlineSeconds = new(int32(60))
 	canary.Spec.Analysis = v1beta1.Analysis{Interval: "15s", Threshold: 3, StepWeight: new(int32(20)), MaxWeight: new(int32(50))}
-	w := &world{now: epoch, canary: canary, service: &Service{Current: true, RouteReady: true, Revisions: map[string]Revision{}}}
+	w := &world{now: epoch, canary: canary, service: &Service{Current: true, RouteReady: true, Revisions: map[string]Revision{}}, hooks: map[string]Answer{}}
 	w.push("rev-1")
 	w.ready("rev-1")
 	w.service.Traffic = []Target{{Revision: "rev-1", Percent: 100}}
@@ -55,13 +59,19 @@ func (w *world) push(revision string) {
 }
 
 func (w *world) ready(revision string) {
-	w.service.Revisions[revision] = Revision{Ready: true}
+	w.service.Revisions[revision] = Revision{Ready: true, Template: "template of " + revision}
 	w.service.LatestReady = revision
 }
 
 // decide makes one decision and carries it out.
 func (w *world) decide() Decision {
-	d := Decide(Input{Now: w.now, Up: epoch, Canary: w.canary, Owner: w.owner, Problem: w.problem, Load: "GET /", Plan: w.plan, Service: w.service, Verdict: w.verdict})
+	answers := map[Key]Answer{}
+	for _, c := range w.calls {
+		if answer, ok := w.hooks[c.Hook]; ok {
+			answers[c.Key] = answer
+		}
+	}
+	d := Decide(Input{Now: w.now, Up: epoch, Answers: answers, Canary: w.canary, Owner: w.owner, Problem: w.problem, Load: "GET /", Plan: w.plan, Service: w.service, Verdict: w.verdict})
 	w.canary.Status = d.Status
 	if d.Traffic != nil {
 		w.wanted = d.Traffic
@@ -70,7 +80,7 @@ func (w *world) decide() Decision {
 		w.wanted = nil
 		w.service.Managed = false
 	}
-	w.measure = d.Measure
+	w.measure, w.calls = d.Measure, d.Calls
 	for _, e := range d.Events {
 		w.events = append(w.events, e.Message)
 	}
@@ -147,6 +157,42 @@ func (w *world) expectEvent(t *testing.T, part string) {
 		t.Errorf("no event with %q in:\n%s", part, strings.Join(w.events, "\n"))
 	}
 }
+
+// hook adds a webhook to the Canary.
+func (w *world) hook(hookType, name string) {
+	a := &w.canary.Spec.Analysis
+	a.Webhooks = append(a.Webhooks, v1beta1.Webhook{Name: name, Type: hookType, URL: "http://hooks.test/"})
+}
+
+// annotate sets an annotation of the Canary.
+func (w *world) annotate(key, value string) {
+	if w.canary.Annotations == nil {
+		w.canary.Annotations = make(map[string]string)
+	}
+	w.canary.Annotations[key] = value
+}
+
+// called says how often the wanted calls name a hook.
+func (w *world) called(hook string) (n int) {
+	for _, c := range w.calls {
+		if c.Hook == hook {
+			n++
+		}
+	}
+	return n
+}
+
+// count says how many events have a part.
+func (w *world) count(part string) (n int) {
+	for _, e := range w.events {
+		if strings.Contains(e, part) {
+			n++
+		}
+	}
+	return n
+}
+
+var passes, refuses = Answer{Passed: true, Message: "200 OK"}, Answer{Message: "403 Forbidden: not yet"}
 
 // initialized is a world in which rev-1 is the primary revision.
 func initialized(t *testing.T) *world {

@@ -1,0 +1,104 @@
+package rollout
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// commands are the annotations that are commands.
+var commands = []string{v1beta1.AbortAnnotation, v1beta1.PromoteAnnotation, v1beta1.ApproveAnnotation, v1beta1.RetryAnnotation}
+
+// take reports whether somebody gives a command that was not carried out yet,
+// and makes a note of it, with which it is written in one go. A command that
+// names another revision than the one under analysis is dropped.
+func (d *decider) take(annotation string) bool {
+	value := d.Canary.Command(annotation)
+	if value == "" || d.Status.Commands[annotation] == value {
+		return false
+	}
+	d.Status.Commands = maps.Clone(d.Status.Commands)
+	if d.Status.Commands == nil {
+		d.Status.Commands = make(map[string]string)
+	}
+	d.Status.Commands[annotation] = value
+	if target, _, _ := strings.Cut(value, "/"); d.Service.exists(target) && target != d.Status.LastAppliedSpec {
+		d.event(warning(fmt.Sprintf("Ignoring annotation %s: it is about %s, and %s is at %s", annotation, target, d.name(), d.Status.LastAppliedSpec)))
+		return false
+	}
+	return true
+}
+
+// refuse drops commands that make no sense now, and says so: they shall not
+// take effect on a later rollout.
+func (d *decider) refuse(annotations ...string) {
+	for _, annotation := range annotations {
+		if d.take(annotation) {
+			d.event(warning(fmt.Sprintf("Ignoring annotation %s: %s is %s", annotation, d.name(), phaseOrNone(d.Status.Phase))))
+		}
+	}
+}
+
+func (d *decider) refuseAll() { d.refuse(commands...) }
+
+func phaseOrNone(phase v1beta1.Phase) v1beta1.Phase {
+	if phase == "" {
+		return v1beta1.PhaseInitializing
+	}
+	return phase
+}
+
+// commanded carries out a command about the rollout that runs.
+func (d *decider) commanded() bool {
+	a := d.Status.Analysis
+	switch {
+	case a.Stage == v1beta1.StageRollingBack:
+		d.refuseAll()
+	case d.take(v1beta1.AbortAnnotation):
+		d.rollBack("aborted by annotation")
+		return true
+	case !d.Service.ready(a.CanaryRevision):
+		// A promotion waits until there is something to promote.
+	case d.Status.Phase == v1beta1.PhasePromoting:
+		d.refuse(v1beta1.PromoteAnnotation)
+	case d.take(v1beta1.PromoteAnnotation):
+		d.event(normal(fmt.Sprintf("Promoting %s without further checks, by annotation", d.name())))
+		d.promoteNow()
+		return true
+	}
+	d.refuse(v1beta1.RetryAnnotation)
+	return false
+}
+
+const pausedMessage = "paused by annotation " + v1beta1.PauseAnnotation
+
+// paused holds the rollout at its weight. The load stops; commands and rollback
+// hooks still count.
+func (d *decider) paused() bool {
+	a := d.Status.Analysis
+	if !d.Canary.Paused() {
+		if a.Message == pausedMessage {
+			a.Message = ""
+			d.progressed()
+		}
+		return false
+	}
+	if a.Message != pausedMessage {
+		a.Message = pausedMessage
+		d.event(normal(fmt.Sprintf("Pausing %s at %d percent", d.name(), d.Status.CanaryWeight)))
+	}
+	d.want(d.held())
+	return true
+}
+
+// held is the division that goes with the status, whatever the stage.
+func (d *decider) held() Traffic {
+	switch d.Status.Analysis.Stage {
+	case v1beta1.StageConfirmRollout, v1beta1.StageWaitingForRevision, v1beta1.StageRollingBack:
+		return Traffic{Primary: d.Status.Analysis.PrimaryRevision}
+	default:
+		return d.split()
+	}
+}
