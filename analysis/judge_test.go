@@ -75,7 +75,7 @@ func TestVerdicts(t *testing.T) {
 func TestD17FailingIsNoLackOfTraffic(t *testing.T) {
 	for _, mode := range []Mode{Classic, Sequential} {
 		j := Judge{Mode: mode, Metrics: []Metric{successRate(99)}, MinSamples: 20}
-		for failed, want := range map[int64]Result{0: Inconclusive, 60: Fail} {
+		for failed, want := range map[int]Result{0: Inconclusive, 60: Fail} {
 			trial := NewTrial(j)
 			trial.Add(0, sample(0, 0, 0), sample(0, failed, time.Millisecond))
 			if v := trial.Verdict(time.Minute); v.Result != want {

@@ -20,7 +20,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/alert"
 	"github.com/serin-dev/serin/daemon/controller"
+	"github.com/serin-dev/serin/daemon/hook"
 	"github.com/serin-dev/serin/daemon/httpapi"
 	"github.com/serin-dev/serin/daemon/session"
 )
@@ -40,6 +42,11 @@ type Config struct {
 	// named serin in LeaseNamespace.
 	LeaderElection bool
 	LeaseNamespace string
+	// KnativeNamespace is where Knative's configuration is. Default
+	// knative-serving.
+	KnativeNamespace string
+	// Alert is told of rollouts whose Canary has no alerts; nil for nobody.
+	Alert *alert.Provider
 	// SeveralInOneProcess allows more than one daemon in a process, as tests
 	// need it.
 	SeveralInOneProcess bool
@@ -48,13 +55,17 @@ type Config struct {
 }
 
 const (
-	defaultListen = "127.0.0.1:8080"
-	leaseName     = "serin"
+	defaultListen           = "127.0.0.1:8080"
+	defaultKnativeNamespace = "knative-serving"
+	leaseName               = "serin"
 )
 
 func (c Config) withDefaults() Config {
 	if c.Listen == "" {
 		c.Listen = defaultListen
+	}
+	if c.KnativeNamespace == "" {
+		c.KnativeNamespace = defaultKnativeNamespace
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -147,9 +158,15 @@ func assemble(ctx context.Context, mgr manager.Manager, config Config, listener 
 	}
 	verdicts := make(controller.Verdicts)
 	sessions := session.New(session.Config{Gateway: config.Gateway, Notify: verdicts.Notify, Log: config.Log})
+	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Log: config.Log})
+	alerts, err := newAlerts(mgr, config)
+	if err != nil {
+		return err
+	}
 	reconciler := &controller.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(),
-		Recorder: recorder, Sessions: sessions, Log: config.Log,
+		Recorder: recorder, Sessions: sessions, Hooks: hooks, Alerts: alerts,
+		KnativeNamespace: config.KnativeNamespace, Log: config.Log,
 	}
 	if err := reconciler.Setup(ctx, mgr, verdicts, config.SeveralInOneProcess); err != nil {
 		return err
@@ -162,10 +179,21 @@ func assemble(ctx context.Context, mgr manager.Manager, config Config, listener 
 		}
 		return nil
 	}}
-	for _, runnable := range []manager.Runnable{server, stopRecorder, manager.RunnableFunc(sessions.Run)} {
+	for _, runnable := range []manager.Runnable{
+		server, stopRecorder,
+		manager.RunnableFunc(sessions.Run), manager.RunnableFunc(hooks.Run), manager.RunnableFunc(alerts.Run),
+	} {
 		if err := mgr.Add(runnable); err != nil {
 			return fmt.Errorf("set up the daemon: %w", err)
 		}
 	}
 	return nil
+}
+
+func newAlerts(mgr manager.Manager, config Config) (*alert.Alerts, error) {
+	c := alert.Config{Reader: mgr.GetAPIReader(), Global: config.Alert, Log: config.Log}
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("alerts: %w", err)
+	}
+	return alert.New(c), nil
 }

@@ -33,7 +33,11 @@ var env *testenv.Env
 // value is a childConfig in JSON.
 const childVariable = "SERIN_DAEMON_TEST_CHILD"
 
-type childConfig struct{ Kubeconfig, Gateway, Namespace string }
+type childConfig struct {
+	Kubeconfig, Gateway, Namespace string
+	// Crash kills the daemon at its Crash.Write-th write; 0 for never.
+	Crash crash
+}
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
@@ -71,6 +75,7 @@ func beDaemon(encoded string) error {
 	if err != nil {
 		return err
 	}
+	cluster.Wrap(c.Crash.wrap)
 	return daemon.Run(context.Background(), daemon.Config{
 		Cluster: cluster, Gateway: c.Gateway, Namespaces: []string{c.Namespace}, Listen: "127.0.0.1:0",
 		Log: slog.New(slog.NewTextHandler(os.Stdout, nil)),
@@ -132,7 +137,10 @@ func initialized(t *testing.T) *world {
 // is called, or the test ends.
 func (w *world) daemon(config daemon.Config) (stop func()) {
 	w.Helper()
-	config.Cluster, config.Gateway, config.Namespaces = env.Config, env.Gateway, []string{w.namespace}
+	if config.Cluster == nil {
+		config.Cluster = env.Config
+	}
+	config.Gateway, config.Namespaces = env.Gateway, []string{w.namespace}
 	config.Listen, config.SeveralInOneProcess = "127.0.0.1:0", true
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.Context()))
 	done := make(chan error, 1)
@@ -153,7 +161,14 @@ func (w *world) daemon(config daemon.Config) (stop func()) {
 // child runs a daemon as a process of its own. kill ends it with SIGKILL.
 func (w *world) child() (kill func()) {
 	w.Helper()
-	config, err := json.Marshal(childConfig{env.Kubeconfig, env.Gateway, w.namespace})
+	kill, _ = w.doomed(crash{})
+	return kill
+}
+
+// doomed is a child that kills itself as it is told to; ended says so.
+func (w *world) doomed(crash crash) (kill func(), ended <-chan struct{}) {
+	w.Helper()
+	config, err := json.Marshal(childConfig{env.Kubeconfig, env.Gateway, w.namespace, crash})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -189,7 +204,7 @@ func (w *world) child() (kill func()) {
 		_ = cmd.Wait()
 	}
 	w.Cleanup(kill)
-	return kill
+	return kill, logged
 }
 
 func (w *world) create(object client.Object) {

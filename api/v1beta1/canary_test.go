@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"pgregory.net/rapid"
 )
 
@@ -121,7 +122,7 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 		"metrics[0] (latency) asks a metrics server", `metrics[1].name must be request-success-rate, request-duration, latency-pNN`,
 		"metrics[2].thresholdRange.min 2 must not be above max 1", "webhooks[0].timeout must be a duration",
 		`webhooks[1].url must be an http or https address, not ""`, `webhooks[2].url must be an http or https address, not "ftp://check"`,
-		`webhooks[2].name "check" is the name of another rollout hook`, "spec.analysis.match is not supported",
+		`webhooks[2].name "check" is the name of another rollout hook`, "spec.analysis.match[0] must be headers: {knative-serving-tag: {exact: canary}}",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not said in:\n%v", want, err)
@@ -349,5 +350,36 @@ func TestCommandIsGivenOnce(t *testing.T) {
 	c.Status.Commands = map[string]string{AbortAnnotation: "1"}
 	if c.Command(AbortAnnotation) != "" {
 		t.Error("the same command twice")
+	}
+}
+
+// There, all users are sent to the canary revision; here, those conditions are
+// refused that Knative has no routes for.
+func TestD16OnlyTheTagHeaderSelectsUsers(t *testing.T) {
+	raw := func(text string) *apiextensionsv1.JSON { return &apiextensionsv1.JSON{Raw: []byte(text)} }
+	for name, tc := range map[string]struct {
+		match Match
+		good  bool
+	}{
+		"the tag header":       {Match{Headers: raw(`{"Knative-Serving-Tag": {"exact": "canary"}}`)}, true},
+		"another tag":          {Match{Headers: raw(`{"knative-serving-tag": {"exact": "primary"}}`)}, false},
+		"another header":       {Match{Headers: raw(`{"x-canary": {"exact": "canary"}}`)}, false},
+		"a regular expression": {Match{Headers: raw(`{"knative-serving-tag": {"regex": "canary"}}`)}, false},
+		"two headers":          {Match{Headers: raw(`{"knative-serving-tag": {"exact": "canary"}, "x": {"exact": "y"}}`)}, false},
+		"nothing":              {Match{}, false},
+		"no object":            {Match{Headers: raw(`[]`)}, false},
+		"a label too":          {Match{Headers: raw(`{"knative-serving-tag": {"exact": "canary"}}`), SourceLabels: map[string]string{"a": "b"}}, false},
+	} {
+		c := valid()
+		c.Spec.Analysis.StepWeight, c.Spec.Analysis.Iterations = nil, new(int32(3))
+		c.Spec.Analysis.Match = []Match{tc.match}
+		if err := c.Validate(); (err == nil) != tc.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	c := valid()
+	c.Spec.Analysis.Match = []Match{{Headers: raw(`{"knative-serving-tag": {"exact": "canary"}}`)}}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "spec.analysis.match needs iterations") {
+		t.Errorf("with steps: %v", err)
 	}
 }

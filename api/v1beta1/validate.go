@@ -1,6 +1,7 @@
 package v1beta1
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,6 +15,12 @@ const (
 	TargetAPIVersion = "serving.knative.dev/v1"
 	TargetKind       = "Service"
 	ProviderKnative  = "knative"
+)
+
+// The tags under which both revisions of a rollout can be reached by name.
+const (
+	PrimaryTag = "primary"
+	CanaryTag  = "canary"
 )
 
 // Validate reports, joined, all that keeps the Canary from being rolled out:
@@ -42,9 +49,7 @@ func (c *Canary) Validate() error {
 			break
 		}
 	}
-	if len(a.Match) > 0 {
-		found.add("spec.analysis.match", "is not supported yet: A/B rollouts are refused")
-	}
+	found.addMatch(a)
 	found.addAdditions(a)
 	found.addDurations(a)
 	found.addJudge(a)
@@ -147,7 +152,7 @@ func (c *Canary) Ignored() []string {
 		{"spec.analysis.primaryReadyThreshold", a.PrimaryReadyThreshold != nil},
 		{"spec.analysis.canaryReadyThreshold", a.CanaryReadyThreshold != nil},
 		{"spec.analysis.sessionAffinity", a.SessionAffinity != nil},
-		{"spec.analysis.threshold", a.Sequential() && a.Threshold != 0},
+		{"spec.analysis.threshold", a.Sequential() && a.Threshold != 0 && len(a.HooksOf(RolloutHook))+len(a.HooksOf(PreRolloutHook)) == 0},
 	} {
 		if f.given {
 			paths = append(paths, f.path)
@@ -163,6 +168,39 @@ func (c *Canary) Ignored() []string {
 		}
 	}
 	return paths
+}
+
+// TagHeader is the header by which Knative routes to a tag, where its feature
+// tag-header-based-routing is on.
+const TagHeader = "knative-serving-tag"
+
+// addMatch refuses conditions of an A/B rollout that Knative has no routes for.
+// Letting all users through instead would be the opposite of what is meant.
+func (p *problems) addMatch(a *Analysis) {
+	if len(a.Match) > 0 && a.Iterations == nil {
+		p.add("spec.analysis.match", "needs iterations: users are chosen by a header, and not by a weight as well")
+	}
+	for i := range a.Match {
+		if !a.Match[i].byTag() {
+			p.add(fmt.Sprintf("spec.analysis.match[%d]", i),
+				"must be headers: {%s: {exact: canary}}, the one condition that Knative routes by: let what is in front of it set the header for the users that you mean", TagHeader)
+		}
+	}
+}
+
+// byTag reports whether the condition is the tag header alone.
+func (m *Match) byTag() bool {
+	if m.Headers == nil || m.QueryParams != nil || len(m.SourceLabels) > 0 {
+		return false
+	}
+	var headers map[string]map[string]string
+	if err := json.Unmarshal(m.Headers.Raw, &headers); err != nil || len(headers) != 1 {
+		return false
+	}
+	for name, condition := range headers {
+		return strings.EqualFold(name, TagHeader) && len(condition) == 1 && condition["exact"] == CanaryTag
+	}
+	return false
 }
 
 func countTrue(values ...bool) int {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -10,10 +11,12 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/serin-dev/serin/daemon"
+	"github.com/serin-dev/serin/daemon/alert"
 )
 
 func newDaemon() *cobra.Command {
 	var config daemon.Config
+	var global alert.Provider
 	var kubeconfig, logLevel, logFormat string
 	cmd := &cobra.Command{
 		Use:   "daemon",
@@ -38,6 +41,11 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 				return err
 			}
 			config.Cluster = cluster
+			if global.Type != "" {
+				// Whoever has the address may post there, so it is no flag.
+				global.Address, global.Token = os.Getenv("SERIN_ALERT_ADDRESS"), os.Getenv("SERIN_ALERT_TOKEN")
+				config.Alert = &global
+			}
 			if config.LeaseNamespace == "" {
 				config.LeaseNamespace = namespace
 			}
@@ -51,6 +59,12 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 	flags.StringVar(&config.Listen, "listen", "127.0.0.1:8080", "serve health, readiness and metrics on this host:port")
 	flags.BoolVar(&config.LeaderElection, "leader-elect", true, "let one of several daemons work at a time")
 	flags.StringVar(&config.LeaseNamespace, "lease-namespace", "", "namespace of the Lease for it (default the pod's own, or the kubeconfig's current one)")
+	flags.StringVar(&config.KnativeNamespace, "knative-namespace", "knative-serving", "namespace of Knative's configuration")
+	flags.StringVar(&global.Type, "alert-type", "", "tell slack, msteams, discord, rocket, gchat or webhook of Canaries without alerts; its address is in $SERIN_ALERT_ADDRESS, a token in $SERIN_ALERT_TOKEN")
+	flags.StringVar(&global.Channel, "alert-channel", "", "channel of --alert-type")
+	flags.StringVar(&global.Username, "alert-username", "", "user name of --alert-type")
+	flags.StringVar(&global.Proxy, "alert-proxy", "", "proxy of --alert-type")
+	flags.StringVar((*string)(&global.Severity), "alert-severity", "", "send only warn and error, or only error (default info: all)")
 	flags.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&logFormat, "log-format", "text", "text or json")
 	return cmd

@@ -127,7 +127,7 @@ func golden(t *testing.T, name string, body []byte) {
 // but the cluster.
 func TestEndToEnd(t *testing.T) {
 	address, requests := serve(t, http.StatusOK, `{"ok":true}`)
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent()) // idle connections end with Run too
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	provider := webhook("on-call", "")
 	provider.Spec.Type = v1beta1.AlertSlack
 	provider.Spec.SecretRef = &v1beta1.SecretRef{Name: "key"}
@@ -152,6 +152,20 @@ func TestEndToEnd(t *testing.T) {
 	}
 	if message.Channel != "general" || message.Username != "serin" || message.Attachments[0].Text != "hello" {
 		t.Errorf("%+v", message)
+	}
+}
+
+func TestRunClosesIdleConnections(t *testing.T) {
+	address, _ := serve(t, http.StatusOK, "")
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	a := New(Config{})
+	if err := a.post(t.Context(), &Provider{Type: v1beta1.AlertWebhook, Address: address}, hostile()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Run(ctx); err != nil {
+		t.Error(err)
 	}
 }
 

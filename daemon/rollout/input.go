@@ -9,8 +9,8 @@ import (
 
 // The tags under which both revisions of a rollout can be reached by name.
 const (
-	PrimaryTag = "primary"
-	CanaryTag  = "canary"
+	PrimaryTag = v1beta1.PrimaryTag
+	CanaryTag  = v1beta1.CanaryTag
 )
 
 // Input is all that a decision depends on. Decide does not change it.

@@ -1,0 +1,206 @@
+package hook
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"reflect"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/rollout"
+)
+
+// atOnce is how many requests are under way at a time, over all Canaries.
+const atOnce = 64
+
+// Config says whom to tell.
+type Config struct {
+	// Notify is called, from a call's goroutine, when there is a new answer.
+	// Required; must return when ctx ends.
+	Notify func(context.Context, types.NamespacedName)
+	Log    *slog.Logger
+}
+
+// Hooks is the set of calls that are wanted, by Canary.
+type Hooks struct {
+	config Config
+	poster *poster
+	slots  chan struct{} // one for each request under way
+	signal chan struct{} // that there is something to start
+
+	mu     sync.Mutex // guards what follows
+	start  []*call
+	wanted map[types.NamespacedName]map[rollout.Key]*call
+	told   map[types.NamespacedName][]event
+	busy   map[types.NamespacedName]bool // whose events are being told
+}
+
+// New returns an empty set. Nothing is called before Run.
+func New(config Config) *Hooks {
+	return &Hooks{
+		config: config, poster: newPoster(),
+		slots: make(chan struct{}, atOnce), signal: make(chan struct{}, 1),
+		wanted: make(map[types.NamespacedName]map[rollout.Key]*call),
+		told:   make(map[types.NamespacedName][]event), busy: make(map[types.NamespacedName]bool),
+	}
+}
+
+// Run makes the calls until ctx ends, and returns when all have ended.
+func (h *Hooks) Run(ctx context.Context) error {
+	defer h.poster.close()
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.signal:
+		}
+		starting, telling := h.due()
+		for _, c := range starting {
+			calls.Go(func() { h.make(ctx, c) })
+		}
+		for _, canary := range telling {
+			calls.Go(func() { h.tell(ctx, canary) })
+		}
+	}
+}
+
+// due takes what is to be started.
+func (h *Hooks) due() (starting []*call, telling []types.NamespacedName) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	starting, h.start = h.start, nil
+	for canary := range h.told {
+		if !h.busy[canary] {
+			h.busy[canary] = true
+			telling = append(telling, canary)
+		}
+	}
+	return starting, telling
+}
+
+func (h *Hooks) wake() {
+	select {
+	case h.signal <- struct{}{}:
+	default: // it will look at all there is
+	}
+}
+
+// Call says which calls a Canary wants now. Those that are under way go on,
+// unless their webhook was edited; those that are not wanted any more are ended
+// and forgotten.
+func (h *Hooks) Call(canary types.NamespacedName, calls []rollout.Call) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.wanted[canary]
+	now := make(map[rollout.Key]*call, len(calls))
+	for _, c := range calls {
+		if known := before[c.Key]; known != nil && reflect.DeepEqual(known.Webhook, c.Webhook) {
+			now[c.Key] = known
+			delete(before, c.Key)
+			continue
+		}
+		now[c.Key] = &call{Call: c, canary: canary, stopped: make(chan struct{})}
+		h.start = append(h.start, now[c.Key])
+		h.wake()
+	}
+	for _, c := range before {
+		close(c.stopped)
+	}
+	h.wanted[canary] = now
+	if len(now) == 0 {
+		delete(h.wanted, canary)
+	}
+}
+
+// Stop ends and forgets the calls of a Canary. What it is to be told is told.
+func (h *Hooks) Stop(canary types.NamespacedName) { h.Call(canary, nil) }
+
+// Answers returns the newest answer of each call that has one.
+func (h *Hooks) Answers(canary types.NamespacedName) map[rollout.Key]rollout.Answer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	answers := make(map[rollout.Key]rollout.Answer)
+	for key, c := range h.wanted[canary] {
+		if c.answer != nil {
+			answers[key] = *c.answer
+		}
+	}
+	return answers
+}
+
+// call is one that is wanted.
+type call struct {
+	rollout.Call
+	canary  types.NamespacedName
+	stopped chan struct{}   // closed when it is not wanted any more
+	answer  *rollout.Answer // guarded by Hooks.mu; nil before the first
+}
+
+// make makes a call, and again after each answer that did not pass, as it asks
+// for.
+func (h *Hooks) make(ctx context.Context, c *call) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer cancel()
+	watch.Go(func() {
+		select {
+		case <-c.stopped:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	for {
+		answer, ok := h.ask(ctx, c.canary, c.Phase, &c.Webhook, c.Occasion, nil)
+		if !ok {
+			return
+		}
+		h.set(ctx, c, answer)
+		if answer.Passed || c.Every <= 0 {
+			return
+		}
+		select {
+		case <-time.After(c.Every):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// set keeps an answer, and says so where it is another one.
+func (h *Hooks) set(ctx context.Context, c *call, answer rollout.Answer) {
+	h.mu.Lock()
+	same := c.answer != nil && *c.answer == answer
+	c.answer = &answer
+	h.mu.Unlock()
+	if !same {
+		h.config.Notify(ctx, c.canary)
+	}
+}
+
+// ask posts to a webhook. It reports false when ctx ended before the answer.
+func (h *Hooks) ask(ctx context.Context, canary types.NamespacedName, phase v1beta1.Phase, hook *v1beta1.Webhook, occasion string, more map[string]string) (rollout.Answer, bool) {
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-ctx.Done():
+		return rollout.Answer{}, false
+	}
+	metadata := maps.Clone(hook.Metadata)
+	if metadata == nil {
+		metadata = make(map[string]string)
+	}
+	maps.Copy(metadata, more)
+	answer := h.poster.post(ctx, hook, payload{
+		Name: canary.Name, Namespace: canary.Namespace, Phase: string(phase),
+		Checksum: checksum(occasion), Metadata: metadata,
+	})
+	return answer, ctx.Err() == nil
+}

@@ -1,0 +1,137 @@
+package hook
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/rollout"
+)
+
+const (
+	defaultTimeout = 10 * time.Second // of one try, Flagger's
+	firstPause     = 500 * time.Millisecond
+	longestPause   = 30 * time.Second
+	mostRead       = 1 << 10 // bytes of an answer
+	mostTold       = 200     // characters of it
+)
+
+// payload is what Flagger posts.
+type payload struct {
+	Name      string            `json:"name"`
+	Namespace string            `json:"namespace"`
+	Phase     string            `json:"phase"`
+	Checksum  string            `json:"checksum"`
+	Metadata  map[string]string `json:"metadata"`
+}
+
+// checksum tells revisions apart, of whatever occasions.
+func checksum(occasion string) string {
+	revision, _, _ := strings.Cut(occasion, "/")
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(revision)) // never fails
+	return fmt.Sprintf("%08x", sum.Sum32())
+}
+
+// poster posts, with and without verifying certificates.
+type poster struct{ verifying, trusting *http.Transport }
+
+func newPoster() *poster {
+	transport := func(insecure bool) *http.Transport {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure} // where the hook says disableTLS
+		t.MaxIdleConnsPerHost, t.IdleConnTimeout = 2, 30*time.Second
+		return t
+	}
+	return &poster{verifying: transport(false), trusting: transport(true)}
+}
+
+func (p *poster) close() {
+	p.verifying.CloseIdleConnections()
+	p.trusting.CloseIdleConnections()
+}
+
+// post posts to a hook until it answers, or its retries are used up.
+func (p *poster) post(ctx context.Context, hook *v1beta1.Webhook, body payload) rollout.Answer {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return rollout.Answer{Message: err.Error()}
+	}
+	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(content))
+	if err != nil {
+		return rollout.Answer{Message: explain(err, 0)}
+	}
+	request.Header.Set("Content-Type", "application/json")
+	timeout := hook.Timeout.OrDefault(defaultTimeout)
+	response, err := p.client(hook, timeout).Do(request)
+	if err != nil {
+		return rollout.Answer{Message: explain(err, timeout)}
+	}
+	defer func() { _ = response.Body.Close() }()
+	said, _ := io.ReadAll(io.LimitReader(response.Body, mostRead)) // what came is enough
+	message := response.Status
+	if text := clean(said); text != "" {
+		message += ": " + text
+	}
+	return rollout.Answer{Passed: response.StatusCode/100 == 2, Message: message}
+}
+
+func (p *poster) client(hook *v1beta1.Webhook, timeout time.Duration) *retryablehttp.Client {
+	transport := p.verifying
+	if hook.DisableTLS {
+		transport = p.trusting
+	}
+	retries := 0
+	if hook.Retries != nil {
+		retries = int(*hook.Retries)
+	}
+	return &retryablehttp.Client{
+		HTTPClient: &http.Client{
+			Transport: transport, Timeout: timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		RetryMax: retries, RetryWaitMin: firstPause, RetryWaitMax: longestPause,
+		CheckRetry: retryablehttp.DefaultRetryPolicy, Backoff: retryablehttp.DefaultBackoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+}
+
+// explain says what went wrong, without the address that the event has already.
+func explain(err error, timeout time.Duration) string {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("no answer within %s", timeout)
+	}
+	return clean([]byte(err.Error()))
+}
+
+// clean makes one short line of whatever a stranger sends.
+func clean(text []byte) string {
+	printable := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(string(text), " "))
+	line := []rune(strings.Join(strings.Fields(printable), " "))
+	if len(line) > mostTold {
+		return string(line[:mostTold-1]) + "…"
+	}
+	return string(line)
+}
