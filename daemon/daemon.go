@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -16,7 +17,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -24,6 +25,7 @@ import (
 	"github.com/serin-dev/serin/daemon/controller"
 	"github.com/serin-dev/serin/daemon/hook"
 	"github.com/serin-dev/serin/daemon/httpapi"
+	"github.com/serin-dev/serin/daemon/metrics"
 	"github.com/serin-dev/serin/daemon/session"
 )
 
@@ -50,6 +52,9 @@ type Config struct {
 	// SeveralInOneProcess allows more than one daemon in a process, as tests
 	// need it.
 	SeveralInOneProcess bool
+
+	// Version is the daemon's own, for a metric.
+	Version string
 
 	Log *slog.Logger
 }
@@ -157,7 +162,9 @@ func assemble(ctx context.Context, mgr manager.Manager, config Config, listener 
 		return err
 	}
 	verdicts := make(controller.Verdicts)
-	sessions := session.New(session.Config{Gateway: config.Gateway, Notify: verdicts.Notify, Log: config.Log})
+	registry := prometheus.NewRegistry()
+	recorded := metrics.New(registry, config.Version)
+	sessions := session.New(session.Config{Gateway: config.Gateway, Notify: verdicts.Notify, Measured: recorded.Measured, Log: config.Log})
 	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Log: config.Log})
 	alerts, err := newAlerts(mgr, config)
 	if err != nil {
@@ -165,13 +172,13 @@ func assemble(ctx context.Context, mgr manager.Manager, config Config, listener 
 	}
 	reconciler := &controller.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(),
-		Recorder: recorder, Sessions: sessions, Hooks: hooks, Alerts: alerts,
+		Recorder: recorder, Sessions: sessions, Hooks: hooks, Alerts: alerts, Metrics: recorded,
 		KnativeNamespace: config.KnativeNamespace, Log: config.Log,
 	}
 	if err := reconciler.Setup(ctx, mgr, verdicts, config.SeveralInOneProcess); err != nil {
 		return err
 	}
-	server := &httpapi.Server{Listener: listener, Metrics: metrics.Registry, Log: config.Log, Ready: func(ctx context.Context) error {
+	server := &httpapi.Server{Listener: listener, Metrics: prometheus.Gatherers{ctrlmetrics.Registry, registry}, Log: config.Log, Ready: func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		if !mgr.GetCache().WaitForCacheSync(ctx) {

@@ -307,11 +307,11 @@ func TestMissingServiceIsSaidAndRecovers(t *testing.T) {
 
 func TestCanaryThatCannotBeHonouredIsHeld(t *testing.T) {
 	w := newWorld(t)
-	w.canary.Spec.Analysis.Webhooks = []v1beta1.Webhook{{Name: "gate", Type: v1beta1.ConfirmPromotionHook, URL: "http://gate.test"}}
+	w.canary.Spec.Analysis.Webhooks = []v1beta1.Webhook{{Name: "gate", Type: v1beta1.ConfirmPromotionHook, URL: "gate.test"}}
 	w.daemon(daemon.Config{})
 	w.create(w.service)
 	w.create(w.canary)
-	w.awaitEvent("spec.analysis.webhooks[0] (gate) has type confirm-promotion, which this version cannot honour yet")
+	w.awaitEvent(`spec.analysis.webhooks[0].url must be an http or https address, not "gate.test"`)
 	w.changeCanary(func(c *v1beta1.Canary) { c.Spec.Analysis.Webhooks = nil })
 	w.awaitPhase(v1beta1.PhaseInitialized)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -41,6 +42,10 @@ type childConfig struct {
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
+	// These tests wait more than they work. A flag on the command line wins.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	if config := os.Getenv(childVariable); config != "" {
 		if err := beDaemon(config); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -95,15 +100,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
 	w := &world{T: t, namespace: env.Namespace(t)}
-	w.service = &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "podinfo"}}
-	w.service.Spec.Template.Spec.Containers = []corev1.Container{{
-		Image: "ghcr.io/stefanprodan/podinfo:6.0.0",
-		Ports: []corev1.ContainerPort{{ContainerPort: 9898, Protocol: corev1.ProtocolTCP}},
-		Command: []string{
-			"./podinfo", "--port=9898", "--port-metrics=9797", "--grpc-port=9999", "--grpc-service-name=podinfo",
-			"--level=info", "--random-delay=false", "--random-error=false",
-		},
-	}}
+	w.service = newService(w.namespace)
 	w.canary = &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "podinfo"}}
 	w.canary.Spec = v1beta1.CanarySpec{
 		Provider:                "knative",
@@ -120,6 +117,20 @@ func newWorld(t *testing.T) *world {
 		},
 	}
 	return w
+}
+
+// newService is podinfo 6.0.0.
+func newService(namespace string) *servingv1.Service {
+	service := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "podinfo"}}
+	service.Spec.Template.Spec.Containers = []corev1.Container{{
+		Image: "ghcr.io/stefanprodan/podinfo:6.0.0",
+		Ports: []corev1.ContainerPort{{ContainerPort: 9898, Protocol: corev1.ProtocolTCP}},
+		Command: []string{
+			"./podinfo", "--port=9898", "--port-metrics=9797", "--grpc-port=9999", "--grpc-service-name=podinfo",
+			"--level=info", "--random-delay=false", "--random-error=false",
+		},
+	}}
+	return service
 }
 
 // initialized brings a world to phase Initialized with a daemon in it.

@@ -40,7 +40,7 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 			if err != nil {
 				return err
 			}
-			config.Cluster = cluster
+			config.Cluster, config.Version = cluster, version()
 			if global.Type != "" {
 				// Whoever has the address may post there, so it is no flag.
 				global.Address, global.Token = os.Getenv("SERIN_ALERT_ADDRESS"), os.Getenv("SERIN_ALERT_TOKEN")

@@ -49,10 +49,12 @@ func (r *Reconciler) writeStatus(ctx context.Context, canary *v1beta1.Canary, st
 	if equality.Semantic.DeepEqual(canary.Status, status) {
 		return nil
 	}
+	before := canary.Status
 	canary.Status = status
 	if err := r.Client.Status().Update(ctx, canary); err != nil {
 		return fmt.Errorf("write status: %w", err)
 	}
+	r.Metrics.Status(canary, &before)
 	return nil
 }
 

@@ -55,6 +55,14 @@ type Alerts interface {
 	Send(message alert.Message, alerts []v1beta1.Alert)
 }
 
+// Metrics is told what becomes of Canaries. *metrics.Recorder in production.
+type Metrics interface {
+	Seen(canary *v1beta1.Canary)
+	Status(canary *v1beta1.Canary, before *v1beta1.CanaryStatus)
+	Failed(canary types.NamespacedName)
+	Forget(canary types.NamespacedName)
+}
+
 // Reconciler reconciles Canaries.
 type Reconciler struct {
 	// Client reads from caches and writes to the API server.
@@ -65,6 +73,7 @@ type Reconciler struct {
 	Sessions Sessions
 	Hooks    Hooks
 	Alerts   Alerts
+	Metrics  Metrics
 	// KnativeNamespace is where Knative's configuration is.
 	KnativeNamespace string
 	Log              *slog.Logger
@@ -82,6 +91,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// again; the delay is for the case that it was seen meanwhile.
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
+	if err != nil {
+		r.Metrics.Failed(req.NamespacedName)
+	}
 	return result, err
 }
 
@@ -98,6 +110,7 @@ func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 		r.stop(key)
 		return ctrl.Result{}, nil
 	}
+	r.Metrics.Seen(canary)
 	load, problem := understand(canary)
 	if problem == "" {
 		problem = r.tagHeader(ctx, canary)
@@ -120,6 +133,7 @@ func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 func (r *Reconciler) stop(key types.NamespacedName) {
 	r.Sessions.Stop(key)
 	r.Hooks.Stop(key)
+	r.Metrics.Forget(key)
 }
 
 // decide makes a decision from what a reader says of the Service.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/daemon/rollout"
+	"github.com/serin-dev/serin/measure"
 )
 
 // judging is the judgement of one session's checks.
@@ -48,16 +49,23 @@ func (s *session) warmUp(ctx context.Context) bool {
 		return false
 	case <-time.After(s.spec.Load.Warmup):
 	}
-	s.primaryRecorder.Take()
-	s.canaryRecorder.Take()
+	s.take()
 	return true
+}
+
+// take takes what came in since the last time.
+func (s *session) take() (primary, candidate *measure.Snapshot) {
+	primary, candidate = s.primaryRecorder.Take(), s.canaryRecorder.Take()
+	if s.config.Measured != nil {
+		s.config.Measured(s.canary, primary, candidate)
+	}
+	return primary, candidate
 }
 
 // begin begins a check. What came in meanwhile belongs to no check, or to the
 // one before.
 func (j *judging) begin(check int64) {
-	j.primaryRecorder.Take()
-	j.canaryRecorder.Take()
+	j.take()
 	j.check, j.look = check, nil
 	if check == 0 {
 		return
@@ -83,7 +91,8 @@ func (j *judging) judge(ctx context.Context) {
 	period := j.spec.Judge.Period()
 	elapsed := time.Since(j.began).Round(period) // timers are late, checks are not
 	j.second = j.firstSecond + int64((elapsed-period)/time.Second)
-	j.trial.Add(j.second, j.primaryRecorder.Take(), j.canaryRecorder.Take())
+	primary, candidate := j.take()
+	j.trial.Add(j.second, primary, candidate)
 	result := j.trial.Result(elapsed)
 	if decided := result != analysis.Inconclusive; decided {
 		j.look = nil

@@ -179,3 +179,25 @@ func TestSecondsAreNumberedOn(t *testing.T) {
 		}
 	})
 }
+
+// What is measured is told, judged or not.
+func TestEverythingMeasuredIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, record := byHand(sequentialSpec())
+		told := int64(0)
+		j.config.Measured = func(_ types.NamespacedName, _, candidate *measure.Snapshot) {
+			told += candidate.WithColdStart().Requests()
+		}
+		record(7, 0, time.Millisecond)
+		j.begin(1)
+		record(5, 0, time.Millisecond)
+		time.Sleep(time.Second) //nolint:forbidigo // bubble time
+		j.judge(t.Context())
+		j.begin(0)
+		record(3, 0, time.Millisecond)
+		j.begin(2)
+		if told != 15 {
+			t.Errorf("%d requests are told, want 15", told)
+		}
+	})
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/daemon/rollout"
+	"github.com/serin-dev/serin/measure"
 )
 
 // Spec is what a session sends and how it judges. Two Specs that are equal to
@@ -37,7 +38,10 @@ type Config struct {
 	// Notify is called, from the session's goroutine, when there is a new
 	// verdict. Required; must return when ctx ends.
 	Notify func(context.Context, types.NamespacedName)
-	Log    *slog.Logger
+	// Measured is given everything that is measured, judged or not; nil for
+	// nobody. It must not keep the snapshots.
+	Measured func(canary types.NamespacedName, primary, candidate *measure.Snapshot)
+	Log      *slog.Logger
 }
 
 // Sessions is the set of running sessions, one per Canary.
