@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -99,10 +101,28 @@ func (r *Reconciler) moveTraffic(ctx context.Context, canary *v1beta1.Canary, se
 	if err != nil || next == nil {
 		return err
 	}
+	isNew, truce := r.fights.overwritten(time.Now(), service, next)
+	if truce > 0 {
+		return &truceError{truce}
+	}
+	if isNew {
+		r.publish(ctx, canary, []rollout.Event{{Type: corev1.EventTypeWarning, Message: r.blame(ctx, service), Alert: rollout.Warn}})
+	}
 	if err := r.confirm(ctx, canary); err != nil {
 		return err
 	}
-	return knative.Writer{Client: r.Client}.Write(ctx, service, next)
+	if err := (knative.Writer{Client: r.Client}).Write(ctx, service, next); err != nil {
+		return err
+	}
+	r.fights.wrote(next)
+	return nil
+}
+
+// truceError says that the traffic is left as it is for a while.
+type truceError struct{ left time.Duration }
+
+func (e *truceError) Error() string {
+	return fmt.Sprintf("somebody else writes spec.traffic too; it is left alone for %s", e.left)
 }
 
 func wanted(service *servingv1.Service, d rollout.Decision) (*servingv1.Service, error) {
@@ -131,6 +151,7 @@ func (r *Reconciler) confirm(ctx context.Context, canary *v1beta1.Canary) error 
 // release lets go of a Canary that is being deleted.
 func (r *Reconciler) release(ctx context.Context, canary *v1beta1.Canary) error {
 	r.stop(client.ObjectKeyFromObject(canary))
+	r.fights.forget(types.NamespacedName{Namespace: canary.Namespace, Name: canary.Spec.TargetRef.Name})
 	return client.IgnoreNotFound(r.setFinalizer(ctx, canary, controllerutil.RemoveFinalizer))
 }
 

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -80,6 +81,7 @@ type Reconciler struct {
 
 	upOnce sync.Once // guards up
 	up     time.Time // of the first call
+	fights fights
 }
 
 // Reconcile makes one decision about a Canary and carries it out.
@@ -123,7 +125,11 @@ func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.carryOut(ctx, canary, service, decision, load); err != nil {
+	err = r.carryOut(ctx, canary, service, decision, load)
+	if truce, ok := errors.AsType[*truceError](err); ok {
+		return ctrl.Result{RequeueAfter: truce.left}, nil
+	}
+	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("canary %s: %w", key, err)
 	}
 	return ctrl.Result{RequeueAfter: decision.RequeueAfter}, nil

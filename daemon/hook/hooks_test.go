@@ -141,13 +141,15 @@ func TestAnswers(t *testing.T) {
 		answer func(int, http.ResponseWriter, *http.Request)
 		want   rollout.Answer
 	}{
-		"200":              {status(200), rollout.Answer{Passed: true, Message: "200 OK"}},
-		"202":              {text(202, "Approved"), rollout.Answer{Passed: true, Message: "202 Accepted: Approved"}},
-		"204":              {status(204), rollout.Answer{Passed: true, Message: "204 No Content"}},
-		"299":              {status(299), rollout.Answer{Passed: true, Message: "299 status code 299"}},
-		"403":              {text(403, "Forbidden\r\nby\x1b[31m policy\xff"), rollout.Answer{Message: "403 Forbidden: Forbidden by [31m policy"}},
-		"500":              {status(500), rollout.Answer{Message: "500 Internal Server Error"}},
-		"a redirect":       {func(_ int, w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, rollout.Answer{Message: "307 Temporary Redirect"}},
+		"200": {status(200), rollout.Answer{Passed: true, Message: "200 OK"}},
+		"202": {text(202, "Approved"), rollout.Answer{Passed: true, Message: "202 Accepted: Approved"}},
+		"204": {status(204), rollout.Answer{Passed: true, Message: "204 No Content"}},
+		"299": {status(299), rollout.Answer{Passed: true, Message: "299 status code 299"}},
+		"403": {text(403, "Forbidden\r\nby\x1b[31m policy\xff"), rollout.Answer{Message: "403 Forbidden: Forbidden by [31m policy"}},
+		"500": {status(500), rollout.Answer{Message: "500 Internal Server Error"}},
+		"a redirect": {func(_ int, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, rollout.Answer{Message: "307 Temporary Redirect"}},
 		"a broken answer":  {func(int, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, rollout.Answer{Message: "EOF"}},
 		"a very long body": {text(403, strings.Repeat("x", 10<<20)), rollout.Answer{Message: "403 Forbidden: " + strings.Repeat("x", mostTold-1) + "…"}},
 	} {
@@ -276,7 +278,9 @@ func TestCallsBeforeRunAreMadeThen(t *testing.T) {
 	go func() { ended <- hooks.Run(ctx) }()
 	await(t, "the call", func() bool { return len(s.asked()) == 1 })
 	cancel()
-	<-ended
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestCertificates(t *testing.T) {

@@ -20,9 +20,6 @@ type opinion struct {
 // refusal is an answer that did not pass.
 type refusal struct{ hook, reason string }
 
-// agreed says that all have passed.
-func (o *opinion) agreed() bool { return len(o.pending) == 0 && len(o.refused) == 0 }
-
 // ask wants the hooks of a type to be called for an occasion, and returns what
 // they have said so far.
 func (d *decider) ask(hookType, occasion string, every time.Duration) opinion {

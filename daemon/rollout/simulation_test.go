@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -237,10 +238,7 @@ func (s *simulation) actions() map[string]func(*rapid.T) {
 		},
 		"the cache is late": func(*rapid.T) {
 			late := *s.service
-			late.Revisions = make(map[string]Revision, len(s.service.Revisions))
-			for name, r := range s.service.Revisions {
-				late.Revisions[name] = r
-			}
+			late.Revisions = maps.Clone(s.service.Revisions)
 			s.stale = &late
 		},
 		"time": func(t *rapid.T) {

@@ -57,7 +57,7 @@ func difference(before, now *v1beta1.CanaryStatus) []string {
 			lines = append(lines, fmt.Sprintf("rolling back: %s", a.Message))
 		case v1beta1.StageMeasuring:
 			lines = append(lines, fmt.Sprintf("measuring %s against %s, %d %% of the live traffic", a.CanaryRevision, a.PrimaryRevision, now.CanaryWeight))
-		case v1beta1.StageWaitingForRoute:
+		default: // is over soon, or not in the guide
 		}
 	}
 	if now.Phase != before.Phase {
