@@ -165,7 +165,7 @@ func assemble(ctx context.Context, mgr manager.Manager, config Config, listener 
 	registry := prometheus.NewRegistry()
 	recorded := metrics.New(registry, config.Version)
 	sessions := session.New(session.Config{Gateway: config.Gateway, Notify: verdicts.Notify, Measured: recorded.Measured, Log: config.Log})
-	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Log: config.Log})
+	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Answered: recorded.Hook, Log: config.Log})
 	alerts, err := newAlerts(mgr, config)
 	if err != nil {
 		return err

@@ -89,17 +89,19 @@ func beDaemon(encoded string) error {
 
 // world is a namespace with a Service, its Canary and a daemon.
 type world struct {
-	*testing.T
+	testing.TB
 	namespace string
 	service   *servingv1.Service
 	canary    *v1beta1.Canary
 }
 
 // newWorld makes a namespace. Nothing runs in it yet.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
-	t.Parallel()
-	w := &world{T: t, namespace: env.Namespace(t)}
+	if t, ok := t.(*testing.T); ok {
+		t.Parallel()
+	}
+	w := &world{TB: t, namespace: env.Namespace(t)}
 	w.service = newService(w.namespace)
 	w.canary = &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "podinfo"}}
 	w.canary.Spec = v1beta1.CanarySpec{
@@ -134,7 +136,7 @@ func newService(namespace string) *servingv1.Service {
 }
 
 // initialized brings a world to phase Initialized with a daemon in it.
-func initialized(t *testing.T) *world {
+func initialized(t testing.TB) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.daemon(daemon.Config{})

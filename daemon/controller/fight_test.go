@@ -32,11 +32,11 @@ func TestTrucesDouble(t *testing.T) {
 	check("nothing was changed", serviceWith(3, "ours"), ours, false, 0)
 	check("something else is wanted", theirs, serviceWith(3, "next"), false, 0)
 	check("the first time", theirs, ours, true, 0)
-	for _, pause := range []time.Duration{2, 4, 8, 16} {
-		check("at once again", theirs, ours, false, pause*time.Second)
+	for _, pause := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second} {
+		check("at once again", theirs, ours, false, pause)
 		now = now.Add(time.Second)
-		check("a second later", theirs, ours, false, pause*time.Second-time.Second)
-		now = now.Add(pause*time.Second - time.Second)
+		check("a second later", theirs, ours, false, pause-time.Second)
+		now = now.Add(pause - time.Second)
 		check("after the pause", theirs, ours, false, 0)
 	}
 	for range 40 {

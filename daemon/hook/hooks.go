@@ -22,7 +22,9 @@ type Config struct {
 	// Notify is called, from a call's goroutine, when there is a new answer.
 	// Required; must return when ctx ends.
 	Notify func(context.Context, types.NamespacedName)
-	Log    *slog.Logger
+	// Answered is told of every answer; nil for nobody.
+	Answered func(canary types.NamespacedName, hookType string, passed bool)
+	Log      *slog.Logger
 }
 
 // Hooks is the set of calls that are wanted, by Canary.
@@ -202,5 +204,11 @@ func (h *Hooks) ask(ctx context.Context, canary types.NamespacedName, phase v1be
 		Name: canary.Name, Namespace: canary.Namespace, Phase: string(phase),
 		Checksum: checksum(occasion), Metadata: metadata,
 	})
-	return answer, ctx.Err() == nil
+	if ctx.Err() != nil {
+		return rollout.Answer{}, false
+	}
+	if h.config.Answered != nil {
+		h.config.Answered(canary, hook.TypeOrDefault(), answer.Passed)
+	}
+	return answer, true
 }

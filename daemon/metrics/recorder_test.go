@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -8,225 +10,95 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/measure"
 )
 
-var key = types.NamespacedName{Namespace: "test", Name: "podinfo-canary"}
+var guide = types.NamespacedName{Namespace: "test", Name: "guide"}
 
-// life is a Canary whose status goes on step by step.
-type life struct {
-	*Recorder
-	registry *prometheus.Registry
-	canary   *v1beta1.Canary
-}
-
-func newLife() *life {
-	registry := prometheus.NewPedanticRegistry()
-	canary := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-	canary.Spec.TargetRef.Name = "podinfo"
-	return &life{Recorder: New(registry, "v1"), registry: registry, canary: canary}
-}
-
-// becomes writes another status, twice, as nothing must be counted twice.
-func (l *life) becomes(edit func(*v1beta1.CanaryStatus)) {
-	before := l.canary.Status.DeepCopy()
-	edit(&l.canary.Status)
-	l.Status(l.canary, before)
-	l.Status(l.canary, l.canary.Status.DeepCopy())
-}
-
-func (l *life) phase(phase v1beta1.Phase, weight int32) {
-	l.becomes(func(s *v1beta1.CanaryStatus) { s.Phase, s.CanaryWeight = phase, weight })
-}
-
-func (l *life) begins(revision string) {
-	l.becomes(func(s *v1beta1.CanaryStatus) {
-		s.Phase, s.CanaryWeight = v1beta1.PhaseProgressing, 0
-		s.Analysis = &v1beta1.AnalysisStatus{CanaryRevision: revision, Check: 1, StartTime: metav1.NewMicroTime(time.Now().Add(-100 * time.Second))}
-	})
-}
-
-func (l *life) checks(verdict string, value float64) {
-	l.becomes(func(s *v1beta1.CanaryStatus) {
-		a := s.Analysis.DeepCopy()
-		if a.Verdict = verdict; verdict != "inconclusive" {
-			a.Check++
-		}
-		a.Metrics = []v1beta1.MetricStatus{{Name: "request-success-rate", Value: &value}, {Name: "unmeasured"}}
-		s.Analysis = a
-	})
-}
-
-func (l *life) compare(t *testing.T, want string, names ...string) {
-	t.Helper()
-	if err := testutil.GatherAndCompare(l.registry, strings.NewReader(want), names...); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestStoryInFlaggersMetrics(t *testing.T) {
-	l := newLife()
-	l.phase(v1beta1.PhaseInitialized, 0)
-	l.begins("podinfo-00002")
-	l.checks("pass", 100)
-	l.phase(v1beta1.PhaseProgressing, 10)
-	l.checks("inconclusive", 99)
-	l.checks("fail", 98.5)
-	l.compare(t, `
-# HELP flagger_canary_metric_analysis Value of a metric in the last check, in its unit.
-# TYPE flagger_canary_metric_analysis gauge
-flagger_canary_metric_analysis{metric="request-success-rate",name="podinfo",namespace="test"} 98.5
-# HELP flagger_canary_status 0 while a rollout runs, 2 when the last one failed, 1 otherwise.
-# TYPE flagger_canary_status gauge
-flagger_canary_status{name="podinfo",namespace="test"} 0
-# HELP flagger_canary_total Number of Canaries.
-# TYPE flagger_canary_total gauge
-flagger_canary_total{namespace="test"} 1
-# HELP flagger_canary_weight Percent of the live traffic.
-# TYPE flagger_canary_weight gauge
-flagger_canary_weight{namespace="test",workload="podinfo"} 10
-flagger_canary_weight{namespace="test",workload="podinfo-primary"} 90
-# HELP flagger_info Version, and what moves the traffic.
-# TYPE flagger_info gauge
-flagger_info{mesh_provider="knative",version="v1"} 1
-# HELP serin_verdicts_total Checks that ended, by result.
-# TYPE serin_verdicts_total counter
-serin_verdicts_total{name="podinfo",namespace="test",result="fail"} 1
-serin_verdicts_total{name="podinfo",namespace="test",result="inconclusive"} 1
-serin_verdicts_total{name="podinfo",namespace="test",result="pass"} 1
-`, "flagger_canary_metric_analysis", "flagger_canary_status", "flagger_canary_total", "flagger_canary_weight", "flagger_info", "serin_verdicts_total")
-
-	l.phase(v1beta1.PhaseFailed, 0)
-	l.begins("podinfo-00003")
-	l.begins("podinfo-00004")
-	l.phase(v1beta1.PhasePromoting, 100)
-	l.phase(v1beta1.PhaseFinalising, 100)
-	l.phase(v1beta1.PhaseSucceeded, 0)
-	l.compare(t, `
-# HELP flagger_canary_failures_total Rollbacks.
-# TYPE flagger_canary_failures_total counter
-flagger_canary_failures_total{analysis_status="completed",deployment_strategy="canary",name="podinfo",namespace="test"} 1
-# HELP flagger_canary_status 0 while a rollout runs, 2 when the last one failed, 1 otherwise.
-# TYPE flagger_canary_status gauge
-flagger_canary_status{name="podinfo",namespace="test"} 1
-# HELP flagger_canary_successes_total Promotions.
-# TYPE flagger_canary_successes_total counter
-flagger_canary_successes_total{analysis_status="completed",deployment_strategy="canary",name="podinfo",namespace="test"} 1
-# HELP serin_rollouts_total Rollouts that ended, by result: promoted, rolled_back or superseded.
-# TYPE serin_rollouts_total counter
-serin_rollouts_total{name="podinfo",namespace="test",result="promoted"} 1
-serin_rollouts_total{name="podinfo",namespace="test",result="rolled_back"} 1
-serin_rollouts_total{name="podinfo",namespace="test",result="superseded"} 1
-`, "flagger_canary_failures_total", "flagger_canary_status", "flagger_canary_successes_total", "serin_rollouts_total")
-	if n := l.durations(t); n != 2 {
-		t.Errorf("%d durations of about 100 s, want 2", n)
-	}
-}
-
-// durations counts the rollouts that took between 80 and 160 s.
-func (l *life) durations(t *testing.T) uint64 {
-	t.Helper()
-	families, err := l.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == "flagger_canary_duration_seconds" {
-			b := f.GetMetric()[0].GetHistogram().GetBucket()
-			return b[4].GetCumulativeCount() - b[3].GetCumulativeCount()
-		}
-	}
-	return 0
-}
-
-func TestNothingIsLeftOfACanaryThatIsGone(t *testing.T) {
-	l := newLife()
-	l.begins("podinfo-00002")
-	l.checks("fail", 1)
-	l.phase(v1beta1.PhaseFailed, 0)
+// took is a snapshot of answered requests.
+func took(latencies ...time.Duration) *measure.Snapshot {
 	s := new(measure.Snapshot)
-	s.Add(measure.Result{Intended: time.Unix(0, 0), Sent: time.Unix(0, 0), Done: time.Unix(1, 0), Outcome: measure.Status(200), OK: true})
-	l.Measured(key, s, s)
-	l.Forget(key)
-	l.Forget(key)
-	l.Measured(key, s, s)
-	families, err := l.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			for _, label := range m.GetLabel() {
-				if strings.HasPrefix(label.GetValue(), "podinfo") {
-					t.Errorf("%s is left: %v", f.GetName(), m)
-				}
-			}
-		}
-	}
-	l.compare(t, `
-# HELP flagger_canary_total Number of Canaries.
-# TYPE flagger_canary_total gauge
-flagger_canary_total{namespace="test"} 0
-`, "flagger_canary_total")
-}
-
-func TestMeasuredRequests(t *testing.T) {
-	l := newLife()
-	l.phase(v1beta1.PhaseInitialized, 0)
-	primary, candidate := new(measure.Snapshot), new(measure.Snapshot)
 	start := time.Unix(0, 0)
-	for i := range 100 {
-		took := time.Duration(i+1) * time.Millisecond
-		primary.Add(measure.Result{Intended: start, Sent: start, Done: start.Add(took), Outcome: measure.Status(200), OK: true})
+	for _, latency := range latencies {
+		s.Add(measure.Result{Intended: start, Sent: start.Add(latency / 2), Done: start.Add(latency), Outcome: measure.Status(200), OK: true})
 	}
-	candidate.Add(measure.Result{Intended: start, Sent: start, Done: start.Add(time.Second), Outcome: measure.Timeout})
-	candidate.ColdStart.Add(measure.Result{Intended: start, Sent: start, Done: start.Add(time.Second), Outcome: measure.Status(503)})
-	l.Measured(key, primary, candidate)
-	l.compare(t, `
-# HELP serin_requests_total Measured requests, by revision (primary or canary) and result: a class of status codes or a kind of error.
-# TYPE serin_requests_total counter
-serin_requests_total{name="podinfo",namespace="test",result="2xx",revision="primary"} 100
-serin_requests_total{name="podinfo",namespace="test",result="5xx",revision="canary"} 1
-serin_requests_total{name="podinfo",namespace="test",result="timeout",revision="canary"} 1
-`, "serin_requests_total")
-	families, err := l.registry.Gather()
+	return s
+}
+
+// everything is a world in which each metric has a series.
+func everything(t *testing.T) *world {
+	w := newWorld(t)
+	w.push("rev-2")
+	w.settle()
+	w.say(analysis.Fail, 0)
+	w.push("rev-3")
+	w.settle()
+	w.say(analysis.Pass, 100)
+	w.say(analysis.Pass, 100)
+	w.Measured(guide, took(time.Millisecond), took(time.Second))
+	w.Hook(guide, v1beta1.RolloutHook, true)
+	w.Failed(guide)
+	return w
+}
+
+// contract is what others rely on.
+var contract = map[string]struct{ kind, labels string }{
+	"flagger_info":                    {"GAUGE", "mesh_provider,version"},
+	"flagger_canary_total":            {"GAUGE", "namespace"},
+	"flagger_canary_status":           {"GAUGE", "name,namespace"},
+	"flagger_canary_weight":           {"GAUGE", "namespace,workload"},
+	"flagger_canary_metric_analysis":  {"GAUGE", "metric,name,namespace"},
+	"flagger_canary_duration_seconds": {"HISTOGRAM", "name,namespace"},
+	"flagger_canary_successes_total":  {"COUNTER", "analysis_status,deployment_strategy,name,namespace"},
+	"flagger_canary_failures_total":   {"COUNTER", "analysis_status,deployment_strategy,name,namespace"},
+	"serin_verdicts_total":            {"COUNTER", "name,namespace,result"},
+	"serin_rollouts_total":            {"COUNTER", "name,namespace,result"},
+	"serin_requests_total":            {"COUNTER", "name,namespace,outcome,revision"},
+	"serin_response_time_seconds":     {"HISTOGRAM", "name,namespace,revision"},
+	"serin_lag_seconds":               {"HISTOGRAM", "name,namespace"},
+	"serin_hook_calls_total":          {"COUNTER", "name,namespace,result,type"},
+	"serin_reconcile_errors_total":    {"COUNTER", "namespace"},
+}
+
+func TestNamesTypesAndLabels(t *testing.T) {
+	w := everything(t)
+	families, err := w.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	missing := maps.Clone(contract)
 	for _, f := range families {
-		if f.GetName() != "serin_response_time_seconds" {
-			continue
+		want, ok := missing[f.GetName()]
+		if !ok {
+			t.Errorf("%s is in no contract", f.GetName())
+		}
+		delete(missing, f.GetName())
+		if f.GetType().String() != want.kind || !strings.HasSuffix(f.GetHelp(), ".") {
+			t.Errorf("%s is a %s with help %q, want a %s with a sentence", f.GetName(), f.GetType(), f.GetHelp(), want.kind)
 		}
 		for _, m := range f.GetMetric() {
-			h := m.GetHistogram()
-			if m.GetLabel()[2].GetValue() != "primary" {
-				continue
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName())
 			}
-			if h.GetSampleCount() != 100 || h.GetSampleSum() < 5.04 || h.GetSampleSum() > 5.06 || len(h.GetPositiveDelta()) == 0 {
-				t.Errorf("histogram %v, want 100 values, 5.05 s in sum, and native buckets", h)
+			if got := strings.Join(labels, ","); got != want.labels {
+				t.Errorf("%s has labels %s, want %s", f.GetName(), got, want.labels)
 			}
 		}
 	}
-}
-
-func TestCanaryOfAnotherServiceLeavesNothingBehind(t *testing.T) {
-	l := newLife()
-	l.phase(v1beta1.PhaseInitializing, 0)
-	l.canary.Spec.TargetRef.Name = "other"
-	l.phase(v1beta1.PhaseInitialized, 0)
-	if n := testutil.CollectAndCount(l.status); n != 1 {
-		t.Errorf("%d series of the status, want 1", n)
+	for name := range missing {
+		t.Errorf("%s is missing", name)
 	}
 }
 
-func TestNamesAreAsTheyShouldBe(t *testing.T) {
-	l := newLife()
-	l.begins("podinfo-00002")
-	problems, err := testutil.GatherAndLint(l.registry)
+// Flagger's names are what they are: its gauge flagger_canary_total has the
+// ending of a counter.
+func TestOwnNamesFollowThePractices(t *testing.T) {
+	problems, err := testutil.GatherAndLint(everything(t).registry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,19 +109,134 @@ func TestNamesAreAsTheyShouldBe(t *testing.T) {
 	}
 }
 
-func TestRecorderIsForEverybodyAtOnce(*testing.T) { // under the race detector
-	l := newLife()
+func TestNothingIsLeftOfACanaryThatIsGone(t *testing.T) {
+	w := everything(t)
+	w.Forget(guide)
+	w.Forget(guide)
+	// A session, a hook and a second goroutine are late.
+	w.Measured(guide, took(time.Millisecond), took(time.Second))
+	w.Hook(guide, v1beta1.RolloutHook, true)
+	families, err := w.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, f := range families {
+		left = append(left, f.GetName())
+	}
+	if want := []string{"flagger_info", "serin_reconcile_errors_total"}; !slices.Equal(left, want) {
+		t.Errorf("%v are left, want %v", left, want)
+	}
+	if len(w.canaries)+len(w.holders)+len(w.counts)+len(w.latencies.of) != 0 {
+		t.Errorf("the recorder still knows of %v %v %v %v", w.canaries, w.holders, w.counts, w.latencies.of)
+	}
+}
+
+func TestCorrectedTargetLeavesNothingBehind(t *testing.T) {
+	w := newWorld(t)
+	w.canary.Spec.TargetRef.Name = "frontend"
+	w.Seen(w.canary)
+	w.exposes(`
+flagger_canary_status{name="frontend",namespace="test"} 1
+flagger_canary_total{namespace="test"} 1
+flagger_canary_weight{namespace="test",workload="frontend"} 0
+flagger_canary_weight{namespace="test",workload="frontend-primary"} 100
+`, "flagger_canary_status", "flagger_canary_total", "flagger_canary_weight")
+}
+
+// Two Canaries of one Service would write to the same series.
+func TestSeriesSpeakOfTheCanaryThatHasPinnedTheService(t *testing.T) {
+	w := newWorld(t)
+	w.push("rev-2")
+	w.settle()
+	w.say(analysis.Pass, 100)
+	other := &v1beta1.Canary{Spec: w.canary.Spec}
+	other.Namespace, other.Name = "test", "other"
+	other.Status.Phase = v1beta1.PhaseInitializing
+	running := `
+flagger_canary_status{name="podinfo",namespace="test"} 0
+flagger_canary_total{namespace="test"} 2
+flagger_canary_weight{namespace="test",workload="podinfo"} 10
+flagger_canary_weight{namespace="test",workload="podinfo-primary"} 90
+`
+	names := []string{"flagger_canary_status", "flagger_canary_total", "flagger_canary_weight"}
+	late := types.NamespacedName{Namespace: "test", Name: "other"}
+	for range 2 {
+		w.Seen(other)
+		w.Status(other, &v1beta1.CanaryStatus{})
+		w.Measured(late, took(time.Second), nil)
+		w.exposes(running, names...)
+	}
+	other.Status.LastPromotedSpec = "rev-1" // both, as after a restore from a backup
+	w.Seen(other)
+	w.exposes(running, names...)
+	other.Status.LastPromotedSpec = ""
+	w.Forget(late)
+	w.exposes(strings.Replace(running, "} 2", "} 1", 1), names...)
+
+	w.restart() // and the other one is seen first
+	w.Seen(other)
+	w.Seen(w.canary)
+	w.exposes(running, names...)
+	w.Forget(guide)
+	w.Seen(other)
+	w.exposes(`
+flagger_canary_status{name="podinfo",namespace="test"} 1
+flagger_canary_total{namespace="test"} 1
+flagger_canary_weight{namespace="test",workload="podinfo"} 0
+flagger_canary_weight{namespace="test",workload="podinfo-primary"} 100
+`, names...)
+}
+
+func TestHooks(t *testing.T) {
+	w := newWorld(t)
+	w.Hook(guide, v1beta1.ConfirmPromotionHook, false)
+	w.Hook(guide, v1beta1.ConfirmPromotionHook, false)
+	w.Hook(guide, v1beta1.ConfirmPromotionHook, true)
+	w.exposes(`
+serin_hook_calls_total{name="podinfo",namespace="test",result="failed",type="confirm-promotion"} 2
+serin_hook_calls_total{name="podinfo",namespace="test",result="passed",type="confirm-promotion"} 1
+`, "serin_hook_calls_total")
+}
+
+// Registering is all or nothing, and a second time a mistake of the program.
+func TestTwoRecordersInOneRegistryPanic(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	New(registry, "v1")
+	defer func() {
+		if recover() == nil {
+			t.Error("the second one is registered")
+		}
+	}()
+	New(registry, "v2")
+}
+
+func TestRecorderIsForEverybodyAtOnce(t *testing.T) {
+	w := everything(t)
 	var all sync.WaitGroup
-	for range 8 {
+	for n := range 6 {
 		all.Go(func() {
-			canary := l.canary.DeepCopy()
+			canary, before := w.canary.DeepCopy(), v1beta1.CanaryStatus{}
 			for range 100 {
-				l.Status(canary, &v1beta1.CanaryStatus{})
-				l.Measured(key, new(measure.Snapshot), new(measure.Snapshot))
-				l.Failed(key)
-				l.Forget(key)
+				w.Status(canary, &before)
+				w.Measured(guide, took(time.Millisecond), took(time.Second))
+				w.Hook(guide, v1beta1.RolloutHook, true)
+				if n == 0 {
+					w.Forget(guide)
+				}
 			}
 		})
 	}
+	all.Go(func() {
+		for range 20 {
+			if _, err := w.registry.Gather(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	all.Wait()
+	w.Forget(guide)
+	if n := testutil.CollectAndCount(w.all()); n != 2 {
+		t.Errorf("%d series are left, want flagger_info and the error", n)
+	}
 }

@@ -1,12 +1,14 @@
 package metrics
 
 import (
-	"time"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Flagger's words for strategies and how the analysis went.
+// Flagger's words.
 const (
 	strategyCanary    = "canary"
 	strategyBlueGreen = "blue-green"
@@ -16,88 +18,108 @@ const (
 	analysisSkipped   = "skipped"
 )
 
-// Status tells what changed from one status to the Canary's new one.
+// Status says that the Canary's status was written, and which one it had before.
+// The same status told again changes nothing.
 func (r *Recorder) Status(canary *v1beta1.Canary, before *v1beta1.CanaryStatus) {
-	r.Seen(canary)
-	r.show(canary)
-	name, namespace, now := canary.Spec.TargetRef.Name, canary.Namespace, &canary.Status
-	if result := checked(before.Analysis, now.Analysis); result != "" {
-		r.verdicts.WithLabelValues(name, namespace, result).Inc()
-	}
-	if b := before.Analysis; b != nil && running(before.Phase) && (now.Analysis == nil || now.Analysis.CanaryRevision != b.CanaryRevision) {
-		r.rollouts.WithLabelValues(name, namespace, "superseded").Inc()
-	}
-	a := now.Analysis
-	if now.Phase == before.Phase || a == nil {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.see(canary)
+	again := k.told != nil && equality.Semantic.DeepEqual(*k.told, canary.Status)
+	k.told = canary.Status.DeepCopy()
+	if _, ok := r.held(keyOf(canary)); !ok || again {
 		return
 	}
-	switch {
-	case now.Phase == v1beta1.PhaseFailed:
-		r.failures.WithLabelValues(name, namespace, strategy(canary), analysisCompleted).Inc()
-		r.rollouts.WithLabelValues(name, namespace, "rolled_back").Inc()
-	case now.Phase == v1beta1.PhaseSucceeded && before.Phase == v1beta1.PhaseFinalising:
+	r.show(k, &canary.Status)
+	r.tally(k, canary, before)
+}
+
+// show sets the gauges.
+func (r *Recorder) show(k *known, status *v1beta1.CanaryStatus) {
+	name, namespace := k.target.Name, k.target.Namespace
+	r.status.WithLabelValues(name, namespace).Set(phaseValue(status.Phase))
+	weight := float64(status.CanaryWeight)
+	r.weight.WithLabelValues(name, namespace).Set(weight)
+	r.weight.WithLabelValues(primaryWorkload(name), namespace).Set(100 - weight)
+	if status.Analysis == nil || len(status.Analysis.Metrics) == 0 {
+		return // the last values stay
+	}
+	before := k.metrics
+	k.metrics = nil
+	for _, m := range status.Analysis.Metrics {
+		if m.Value != nil {
+			r.analysis.WithLabelValues(name, namespace, m.Name).Set(*m.Value * unit(m.Name))
+			k.metrics = append(k.metrics, m.Name)
+		}
+	}
+	for _, metric := range before {
+		if !slices.Contains(k.metrics, metric) {
+			r.analysis.DeleteLabelValues(name, namespace, metric)
+		}
+	}
+}
+
+// phaseValue is Flagger's: a rollout that waits for somebody, or is decided, is
+// not 0 any more.
+func phaseValue(phase v1beta1.Phase) float64 {
+	switch phase {
+	case v1beta1.PhaseProgressing:
+		return 0
+	case v1beta1.PhaseFailed:
+		return 2
+	default:
+		return 1
+	}
+}
+
+// unit converts a metric's values to Flagger's unit, which for a latency is the
+// second although its thresholds are in milliseconds.
+func unit(metric string) float64 {
+	switch (&v1beta1.Metric{Name: metric}).Quantity().Kind {
+	case v1beta1.QuantityLatency, v1beta1.QuantityLatencyMean:
+		return 1e-3
+	default:
+		return 1
+	}
+}
+
+// tally counts what ended between two statuses.
+func (r *Recorder) tally(k *known, canary *v1beta1.Canary, before *v1beta1.CanaryStatus) {
+	name, namespace, after := k.target.Name, k.target.Namespace, &canary.Status
+	if result := verdict(before.Analysis, after.Analysis); result != "" {
+		r.verdicts.WithLabelValues(name, namespace, result).Inc()
+	}
+	if abortedBetween(before, after) {
+		k.aborting = start(after)
+	}
+	result := ended(before, after)
+	switch result {
+	case "":
+		return
+	case promoted:
 		how := analysisCompleted
 		if canary.Spec.SkipAnalysis {
 			how = analysisSkipped
 		}
 		r.successes.WithLabelValues(name, namespace, strategy(canary), how).Inc()
-		r.rollouts.WithLabelValues(name, namespace, "promoted").Inc()
-	default:
-		return
-	}
-	r.duration.WithLabelValues(name, namespace).Observe(time.Since(a.StartTime.Time).Seconds())
-}
-
-// show brings the gauges up to date.
-func (r *Recorder) show(canary *v1beta1.Canary) {
-	name, namespace, now := canary.Spec.TargetRef.Name, canary.Namespace, &canary.Status
-	status := 1.0
-	switch {
-	case running(now.Phase):
-		status = 0
-	case now.Phase == v1beta1.PhaseFailed:
-		status = 2
-	}
-	r.status.WithLabelValues(name, namespace).Set(status)
-	weight := float64(now.CanaryWeight)
-	r.weight.WithLabelValues(name, namespace).Set(weight)
-	r.weight.WithLabelValues(name+"-primary", namespace).Set(100 - weight)
-	if now.Analysis == nil {
-		return
-	}
-	for _, m := range now.Analysis.Metrics {
-		if m.Value != nil {
-			r.analysis.WithLabelValues(name, namespace, m.Name).Set(*m.Value)
+	case rolledBack:
+		r.failures.WithLabelValues(name, namespace, strategy(canary), analysisCompleted).Inc()
+		if k.aborting == start(before) {
+			result = aborted
 		}
 	}
-}
-
-func running(phase v1beta1.Phase) bool {
-	switch phase {
-	case v1beta1.PhaseProgressing, v1beta1.PhaseWaiting, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting, v1beta1.PhaseFinalising:
-		return true
-	default:
-		return false
+	r.rollouts.WithLabelValues(name, namespace, result).Inc()
+	if took, ok := duration(before, after); ok {
+		r.duration.WithLabelValues(name, namespace).Observe(took.Seconds())
 	}
-}
-
-// checked is the result of the check that ended between two statuses, if one did.
-func checked(before, now *v1beta1.AnalysisStatus) string {
-	if before == nil || now == nil || now.CanaryRevision != before.CanaryRevision {
-		return ""
-	}
-	if now.Check > before.Check || (now.Verdict == "inconclusive" && before.Verdict != now.Verdict) {
-		return now.Verdict
-	}
-	return ""
 }
 
 func strategy(canary *v1beta1.Canary) string {
-	switch a := &canary.Spec.Analysis; {
+	a := &canary.Spec.Analysis
+	switch {
+	case a.Iterations == nil || *a.Iterations == 0:
+		return strategyCanary
 	case len(a.Match) > 0:
 		return strategyAB
-	case a.Iterations != nil:
-		return strategyBlueGreen
 	}
-	return strategyCanary
+	return strategyBlueGreen
 }
