@@ -218,3 +218,56 @@ func TestManifestWithTrafficIsNoLoop(t *testing.T) {
 		return len(w.service.Spec.Traffic) == 1 && w.service.Spec.Traffic[0].RevisionName == "podinfo-00001"
 	})
 }
+
+// Two daemons run, and the one that leads is cut off. The other takes over, and
+// from then on the first writes nothing, also when it is back.
+func TestDaemonThatLostItsLeaseWritesNoMore(t *testing.T) {
+	w := newWorld(t)
+	way, cluster := newFlaky(t)
+	var first, second atomic.Int64
+	count := func(config *rest.Config, n *atomic.Int64) *rest.Config {
+		counted := rest.CopyConfig(config)
+		counted.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return transport(func(r *http.Request) (*http.Response, error) {
+				response, err := next.RoundTrip(r)
+				if isWrite(r) && err == nil && response.StatusCode < http.StatusMultipleChoices {
+					n.Add(1)
+				}
+				return response, err
+			})
+		})
+		return counted
+	}
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		ended <- daemon.Run(ctx, daemon.Config{
+			Cluster: count(cluster, &first), Gateway: env.Gateway, Namespaces: []string{w.namespace}, Listen: "127.0.0.1:0",
+			LeaderElection: true, LeaseNamespace: w.namespace, SeveralInOneProcess: true,
+		})
+	}()
+	w.canary.Spec.Analysis.Interval = "3s"
+	w.create(w.service)
+	w.create(w.canary)
+	w.awaitPhase(v1beta1.PhaseInitialized)
+	w.daemon(daemon.Config{Cluster: count(env.Config, &second), LeaderElection: true, LeaseNamespace: w.namespace})
+	w.push("6.0.1")
+	w.eventually("a check runs", func() bool {
+		return w.canary.Status.Analysis != nil && w.canary.Status.Analysis.Stage == v1beta1.StageMeasuring
+	})
+	if second.Load() != 0 {
+		t.Errorf("the one that does not lead has written %d times", second.Load())
+	}
+	way.cut()
+	w.eventually("the other one writes", func() bool { return second.Load() > 0 })
+	before := first.Load()
+	way.restore()
+	w.awaitOutcome("podinfo-00002", v1beta1.PhaseSucceeded)
+	if err := <-ended; err == nil {
+		t.Error("the first daemon has not noticed")
+	}
+	if after := first.Load(); after != before {
+		t.Errorf("the first daemon has written %d times after the second one", after-before)
+	}
+}
