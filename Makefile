@@ -10,7 +10,7 @@ N        ?= 100000
 .DEFAULT_GOAL := help
 # Static, and without what makes the linker keep methods that nobody calls.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '-s -w'
-.PHONY: help demo test check build testenv lint fmt generate generate-check vuln simulate fuzz bench-load bench-measure bench-judge bench-rollback clean
+.PHONY: help demo test check build testenv lint fmt generate generate-check vuln simulate fuzz bench-load bench-measure bench-judge bench-rollback bench-scale clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-judge: ## Simulated rollouts: how often the judge is wrong, how soon it is
 
 bench-rollback: ## Time from the decision to roll back until the Route shows it
 	$(GO) test ./daemon -run '^$$' -bench Rollback -benchtime 50x -timeout $(TIMEOUT)
+
+bench-scale: build ## One daemon with a thousand Canaries; wants 20 GB and twenty minutes
+	$(GO) run ./bench/scale
 
 clean: ## Remove bin/; the built upstream programs stay in the user's cache directory
 	rm -rf $(BIN)
