@@ -21,7 +21,7 @@ import (
 type process struct {
 	cmd    *exec.Cmd
 	listen string
-	done   chan error
+	done   chan struct{} // closed when it has ended
 }
 
 func startDaemon(ctx context.Context, serin string, env *testenv.Env) (*process, error) {
@@ -29,7 +29,7 @@ func startDaemon(ctx context.Context, serin string, env *testenv.Env) (*process,
 	if err != nil {
 		return nil, err
 	}
-	p := &process{listen: listener.Addr().String(), done: make(chan error, 1)}
+	p := &process{listen: listener.Addr().String(), done: make(chan struct{})}
 	if err := listener.Close(); err != nil {
 		return nil, err
 	}
@@ -38,7 +38,10 @@ func startDaemon(ctx context.Context, serin string, env *testenv.Env) (*process,
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", serin, err)
 	}
-	go func() { p.done <- p.cmd.Wait() }()
+	go func() {
+		defer close(p.done)
+		_ = p.cmd.Wait() // however it ends
+	}()
 	return p, nil
 }
 
