@@ -99,6 +99,7 @@ func (e *Env) addNode(mgr manager.Manager, programs *upstream.Programs) error {
 
 func (e *Env) addIngress(mgr manager.Manager) error {
 	proxy := ingress.NewProxy(e.Node.Endpoints, e.options.Log)
+	proxy.Activating = e.Node.Activating
 	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
 	if err != nil {
 		return fmt.Errorf("listen for the gateway: %w", err)

@@ -11,6 +11,9 @@ import (
 	"net/http/httputil"
 	"strings"
 	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Resolver returns the addresses, host:port, of the ready processes behind a
@@ -23,8 +26,12 @@ type Proxy struct {
 	random  func(n int) int // in [0,n)
 	table   atomic.Pointer[Table]
 	turn    atomic.Uint64 // for round robin among processes
-	http1   *httputil.ReverseProxy
-	http2   *httputil.ReverseProxy
+	// Activating says that a revision is scaled to zero or comes up from there,
+	// so that requests wait for it, as Knative's activator lets them. Nil is for
+	// no waiting.
+	Activating func(namespace, service string) bool
+	http1      *httputil.ReverseProxy
+	http2      *httputil.ReverseProxy
 }
 
 // NewProxy returns a proxy that knows no host yet.
@@ -99,7 +106,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("the percentages for host %q do not sum to 100", host), http.StatusServiceUnavailable)
 		return
 	}
-	addresses := p.resolve(to.backend.Namespace, to.backend.Name)
+	addresses := p.await(r.Context(), to.backend)
 	if len(addresses) == 0 {
 		http.Error(w, fmt.Sprintf("revision %s has no ready process", to.backend), http.StatusServiceUnavailable)
 		return
@@ -111,6 +118,22 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		proxy = p.http2
 	}
 	proxy.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// await resolves a revision, and waits for one that is coming up.
+func (p *Proxy) await(ctx context.Context, revision types.NamespacedName) []string {
+	const pause, patience = 10 * time.Millisecond, 30 * time.Second
+	for waited := time.Duration(0); ; waited += pause {
+		addresses := p.resolve(revision.Namespace, revision.Name)
+		if len(addresses) > 0 || waited >= patience || p.Activating == nil || !p.Activating(revision.Namespace, revision.Name) {
+			return addresses
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // hostname strips the port and folds the case.

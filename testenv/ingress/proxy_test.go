@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -289,5 +290,32 @@ func TestBrokenAnswersBreakOff(t *testing.T) {
 	defer func() { _ = resp.Body.Close() }()
 	if body, err := io.ReadAll(resp.Body); err == nil {
 		t.Errorf("%q passes for a complete answer", body)
+	}
+}
+
+// A request to a revision that comes up from zero waits for it; one to a revision
+// that has broken down does not.
+func TestRequestsWaitForActivation(t *testing.T) {
+	b := backends{}
+	b.serve(t, "rev-1")
+	var ready, activating atomic.Bool
+	activating.Store(true)
+	p := newTestProxy(t, nil)
+	p.resolve = func(namespace, service string) []string {
+		if !ready.Load() {
+			return nil
+		}
+		return b.resolve(namespace, service)
+	}
+	p.Activating = func(string, string) bool { return activating.Load() }
+	p.Switch(NewTable([]netv1alpha1.Ingress{ingress(rule("podinfo.test", splits(to("rev-1", 100))))}))
+	time.AfterFunc(50*time.Millisecond, func() { ready.Store(true) })
+	if status, body := ask(t, p, "podinfo.test", "/", nil); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	ready.Store(false)
+	activating.Store(false)
+	if status, _ := ask(t, p, "podinfo.test", "/", nil); status != 503 {
+		t.Errorf("status %d of a revision that has broken down", status)
 	}
 }

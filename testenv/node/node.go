@@ -68,6 +68,17 @@ func (n *Node) Endpoints(namespace, name string) []string {
 	return addresses
 }
 
+// Activating reports whether a revision is scaled to zero, or comes up from
+// there: none of its processes has ended by itself.
+func (n *Node) Activating(namespace, name string) bool {
+	for _, p := range n.pods(types.NamespacedName{Namespace: namespace, Name: name}) {
+		if s := p.state(); s.ended != nil || s.restarts > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // PIDs returns the ids of the processes that run for a revision, ready or not.
 func (n *Node) PIDs(namespace, name string) []int {
 	var ids []int
