@@ -32,7 +32,10 @@ func (h *Hooks) Tell(canary types.NamespacedName, phase v1beta1.Phase, hooks []v
 	defer h.mu.Unlock()
 	queue := append(h.told[canary], one)
 	if len(queue) > mostEvents {
-		h.config.Log.Warn("an event hook is too slow, so that its oldest event is lost", "canary", canary.String())
+		if !h.losing[canary] {
+			h.losing[canary] = true
+			h.config.Log.Warn("an event hook is too slow, so that its oldest events are lost", "canary", canary.String())
+		}
 		queue = queue[1:]
 	}
 	h.told[canary] = queue
@@ -66,6 +69,7 @@ func (h *Hooks) next(canary types.NamespacedName) (one event, ok bool) {
 	if len(queue) == 0 {
 		delete(h.told, canary)
 		delete(h.busy, canary)
+		delete(h.losing, canary)
 		return event{}, false
 	}
 	h.told[canary] = queue[1:]

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,9 +15,6 @@ import (
 	"github.com/serin-dev/serin/daemon/rollout"
 )
 
-// atOnce is how many requests are under way at a time, over all Canaries.
-const atOnce = 64
-
 // Config says whom to tell.
 type Config struct {
 	// Notify is called, from a call's goroutine, when there is a new answer.
@@ -24,14 +22,14 @@ type Config struct {
 	Notify func(context.Context, types.NamespacedName)
 	// Answered is told of every answer; nil for nobody.
 	Answered func(canary types.NamespacedName, hookType string, passed bool)
-	Log      *slog.Logger
+	// Log is told of event hooks that fail; nil for nobody.
+	Log *slog.Logger
 }
 
 // Hooks is the set of calls that are wanted, by Canary.
 type Hooks struct {
 	config Config
 	poster *poster
-	slots  chan struct{} // one for each request under way
 	signal chan struct{} // that there is something to start
 
 	mu     sync.Mutex // guards what follows
@@ -39,15 +37,19 @@ type Hooks struct {
 	wanted map[types.NamespacedName]map[rollout.Key]*call
 	told   map[types.NamespacedName][]event
 	busy   map[types.NamespacedName]bool // whose events are being told
+	losing map[types.NamespacedName]bool // whose events were too many since they were last all told
 }
 
 // New returns an empty set. Nothing is called before Run.
 func New(config Config) *Hooks {
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
 	return &Hooks{
-		config: config, poster: newPoster(),
-		slots: make(chan struct{}, atOnce), signal: make(chan struct{}, 1),
+		config: config, poster: newPoster(), signal: make(chan struct{}, 1),
 		wanted: make(map[types.NamespacedName]map[rollout.Key]*call),
 		told:   make(map[types.NamespacedName][]event), busy: make(map[types.NamespacedName]bool),
+		losing: make(map[types.NamespacedName]bool),
 	}
 }
 
@@ -76,7 +78,8 @@ func (h *Hooks) Run(ctx context.Context) error {
 func (h *Hooks) due() (starting []*call, telling []types.NamespacedName) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	starting, h.start = h.start, nil
+	// A call that was forgotten before it began is not made at all.
+	starting, h.start = slices.DeleteFunc(h.start, (*call).forgotten), nil
 	for canary := range h.told {
 		if !h.busy[canary] {
 			h.busy[canary] = true
@@ -102,6 +105,9 @@ func (h *Hooks) Call(canary types.NamespacedName, calls []rollout.Call) {
 	before := h.wanted[canary]
 	now := make(map[rollout.Key]*call, len(calls))
 	for _, c := range calls {
+		if now[c.Key] != nil {
+			continue // the same call twice is one, or nothing would ever end the other
+		}
 		if known := before[c.Key]; known != nil && reflect.DeepEqual(known.Webhook, c.Webhook) {
 			now[c.Key] = known
 			delete(before, c.Key)
@@ -142,6 +148,15 @@ type call struct {
 	canary  types.NamespacedName
 	stopped chan struct{}   // closed when it is not wanted any more
 	answer  *rollout.Answer // guarded by Hooks.mu; nil before the first
+}
+
+func (c *call) forgotten() bool {
+	select {
+	case <-c.stopped:
+		return true
+	default:
+		return false
+	}
 }
 
 // make makes a call, and again after each answer that did not pass, as it asks
@@ -189,12 +204,6 @@ func (h *Hooks) set(ctx context.Context, c *call, answer rollout.Answer) {
 
 // ask posts to a webhook. It reports false when ctx ended before the answer.
 func (h *Hooks) ask(ctx context.Context, canary types.NamespacedName, phase v1beta1.Phase, hook *v1beta1.Webhook, occasion string, more map[string]string) (rollout.Answer, bool) {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
-		return rollout.Answer{}, false
-	}
 	metadata := maps.Clone(hook.Metadata)
 	if metadata == nil {
 		metadata = make(map[string]string)

@@ -26,8 +26,9 @@ const (
 	defaultTimeout = 10 * time.Second // of one try, Flagger's
 	firstPause     = 500 * time.Millisecond
 	longestPause   = 30 * time.Second
-	mostRead       = 1 << 10 // bytes of an answer
-	mostTold       = 200     // characters of it
+	mostRead       = 1 << 10  // bytes of an answer
+	mostTold       = 200      // characters of it
+	mostHeader     = 64 << 10 // bytes
 )
 
 // payload is what Flagger posts.
@@ -48,16 +49,20 @@ func checksum(occasion string) string {
 }
 
 // poster posts, with and without verifying certificates.
-type poster struct{ verifying, trusting *http.Transport }
+type poster struct {
+	verifying, trusting *http.Transport
+	slots               chan struct{} // one for each try under way
+}
 
 func newPoster() *poster {
 	transport := func(insecure bool) *http.Transport {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure} // where the hook says disableTLS
 		t.MaxIdleConnsPerHost, t.IdleConnTimeout = 2, 30*time.Second
+		t.MaxResponseHeaderBytes = mostHeader
 		return t
 	}
-	return &poster{verifying: transport(false), trusting: transport(true)}
+	return &poster{verifying: transport(false), trusting: transport(true), slots: make(chan struct{}, atOnce)}
 }
 
 func (p *poster) close() {
@@ -76,14 +81,14 @@ func (p *poster) post(ctx context.Context, hook *v1beta1.Webhook, body payload) 
 		return rollout.Answer{Message: explain(err, 0)}
 	}
 	request.Header.Set("Content-Type", "application/json")
-	timeout := hook.Timeout.OrDefault(defaultTimeout)
+	timeout := timeoutOf(hook)
 	response, err := p.client(hook, timeout).Do(request)
 	if err != nil {
 		return rollout.Answer{Message: explain(err, timeout)}
 	}
 	defer func() { _ = response.Body.Close() }()
 	said, _ := io.ReadAll(io.LimitReader(response.Body, mostRead)) // what came is enough
-	message := response.Status
+	message := clean([]byte(response.Status))                      // whose text is a stranger's too
 	if text := clean(said); text != "" {
 		message += ": " + text
 	}
@@ -101,13 +106,28 @@ func (p *poster) client(hook *v1beta1.Webhook, timeout time.Duration) *retryable
 	}
 	return &retryablehttp.Client{
 		HTTPClient: &http.Client{
-			Transport: transport, Timeout: timeout,
+			Transport:     &limited{to: transport, slots: p.slots, timeout: timeout},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		RetryMax: retries, RetryWaitMin: firstPause, RetryWaitMax: longestPause,
-		CheckRetry: retryablehttp.DefaultRetryPolicy, Backoff: retryablehttp.DefaultBackoff,
+		CheckRetry: retryablehttp.DefaultRetryPolicy, Backoff: pause,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
+}
+
+// timeoutOf is the timeout of one try. net/http takes 0 for none, with which a
+// hook that is silent would keep its slot for good.
+func timeoutOf(hook *v1beta1.Webhook) time.Duration {
+	if timeout := hook.Timeout.OrDefault(defaultTimeout); timeout > 0 {
+		return timeout
+	}
+	return defaultTimeout
+}
+
+// pause is the time before another try. DefaultBackoff waits as long as the
+// server asks for with Retry-After, be it a day.
+func pause(least, most time.Duration, try int, response *http.Response) time.Duration {
+	return min(retryablehttp.DefaultBackoff(least, most, try, response), most)
 }
 
 // explain says what went wrong, without the address that the event has already.
