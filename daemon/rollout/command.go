@@ -69,6 +69,11 @@ func (d *decider) commanded() bool {
 		return true
 	}
 	d.refuse(v1beta1.RetryAnnotation)
+	switch a.Stage {
+	case v1beta1.StageConfirmRollout, v1beta1.StageConfirmTrafficIncrease, v1beta1.StageConfirmPromotion:
+	default:
+		d.refuse(v1beta1.ApproveAnnotation)
+	}
 	return false
 }
 

@@ -212,3 +212,16 @@ func TestCommandMayNameItsRevision(t *testing.T) {
 	w.settle()
 	w.expect(t, v1beta1.PhaseFailed, 0)
 }
+
+// An approval is for the gate that is seen, not for one that may come.
+func TestApprovalDoesNotWaitForAGate(t *testing.T) {
+	w := analysing(t)
+	w.hook(v1beta1.ConfirmTrafficIncreaseHook, "gate")
+	w.hooks["gate"] = refuses
+	w.annotate(v1beta1.ApproveAnnotation, "early")
+	w.settle()
+	w.say(analysis.Pass)
+	w.settle()
+	w.expect(t, v1beta1.PhaseProgressing, 0)
+	w.expectEvent(t, "Ignoring annotation serin.dev/approve: podinfo.test is Progressing")
+}
