@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/rollout"
 	"github.com/serin-dev/serin/loadgen"
 	"github.com/serin-dev/serin/measure"
@@ -25,6 +26,9 @@ type session struct {
 
 	primaryRecorder, canaryRecorder *measure.Recorder
 
+	handMu sync.Mutex // guards what the writers are given
+	byHand map[v1beta1.Side]*measure.Writer
+
 	stopOnce sync.Once
 	stopped  chan struct{} // closed by stop
 	changed  chan struct{} // holds a token when the check has changed
@@ -35,12 +39,26 @@ type session struct {
 }
 
 func newSession(config Config, canary types.NamespacedName, spec Spec) *session {
-	return &session{
+	s := &session{
 		config: config, canary: canary, spec: spec,
 		primaryRecorder: measure.NewColdStartRecorder(coldStartLimit),
 		canaryRecorder:  measure.NewColdStartRecorder(coldStartLimit),
 		stopped:         make(chan struct{}),
 		changed:         make(chan struct{}, 1),
+	}
+	s.byHand = map[v1beta1.Side]*measure.Writer{
+		v1beta1.SidePrimary: s.primaryRecorder.Writer(),
+		v1beta1.SideCanary:  s.canaryRecorder.Writer(),
+	}
+	return s
+}
+
+// record adds the result of a request that the session did not send.
+func (s *session) record(side v1beta1.Side, r measure.Result) {
+	s.handMu.Lock()
+	defer s.handMu.Unlock()
+	if w := s.byHand[side]; w != nil {
+		w.Record(r)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/analysis"
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/rollout"
 	"github.com/serin-dev/serin/measure"
 )
@@ -107,6 +108,20 @@ func (s *Sessions) Stop(canary types.NamespacedName) {
 		one.stop()
 		delete(s.running, canary)
 	}
+}
+
+// Record adds the result of a request that somebody else sent to a revision,
+// so that it counts in the verdict like the session's own. It reports false
+// where no session runs that it could count in.
+func (s *Sessions) Record(canary types.NamespacedName, side v1beta1.Side, r measure.Result) (counts bool) {
+	s.mu.Lock()
+	one := s.running[canary]
+	s.mu.Unlock()
+	if one == nil {
+		return false
+	}
+	one.record(side, r)
+	return true
 }
 
 // Verdict returns the newest verdict of the Canary's session, or nil.
