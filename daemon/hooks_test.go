@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,8 +10,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon"
@@ -145,14 +149,65 @@ func TestWatchTakesThePromotionBack(t *testing.T) {
 	}
 }
 
-// Where Knative cannot choose users by a header, an A/B rollout is refused.
-func TestD16NoTagHeaderNoABRollout(t *testing.T) {
+// Where Knative cannot choose users by a header, an A/B rollout is refused. Where
+// it can, only they reach the canary revision before it is promoted.
+func TestD16ABRolloutReachesTheUsersWhoMatch(t *testing.T) {
 	w := newWorld(t)
 	a := &w.canary.Spec.Analysis
-	a.StepWeight, a.MaxWeight, a.Iterations = nil, nil, new(int32(3))
+	a.StepWeight, a.MaxWeight, a.Iterations = nil, nil, new(int32(2))
 	a.Match = []v1beta1.Match{{Headers: &apiextensionsv1.JSON{Raw: []byte(`{"knative-serving-tag": {"exact": "canary"}}`)}}}
+	w.canary.Annotations = map[string]string{v1beta1.HaltAnnotation: "promotion"}
 	w.daemon(daemon.Config{})
 	w.create(w.service)
 	w.create(w.canary)
 	w.awaitEvent("needs Knative's feature tag-header-based-routing: set it to enabled in ConfigMap knative-serving/config-features")
+
+	w.enable("tag-header-based-routing")
+	w.awaitPhase(v1beta1.PhaseInitialized)
+	w.push("6.0.1")
+	w.awaitPhase(v1beta1.PhaseWaitingPromotion)
+	if !w.reaches("canary", "podinfo-00002") {
+		t.Error("users who match do not reach the canary revision")
+	}
+	for range 20 {
+		if !w.reaches("", "podinfo-00001") {
+			t.Fatal("a user who does not match does not reach the primary revision")
+		}
+	}
+	w.changeCanary(func(c *v1beta1.Canary) { delete(c.Annotations, v1beta1.HaltAnnotation) })
+	w.awaitOutcome("podinfo-00002", v1beta1.PhaseSucceeded)
+}
+
+// enable turns a feature of Knative on.
+func (w *world) enable(feature string) {
+	w.Helper()
+	patch := fmt.Sprintf(`{"data": {%q: "enabled"}}`, feature)
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "knative-serving", Name: "config-features"}}
+	if err := env.Client.Patch(w.Context(), config, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// reaches reports whether the public host leads a user, with that tag in the
+// header, to the revision.
+func (w *world) reaches(tag, revision string) bool {
+	w.Helper()
+	req, err := http.NewRequestWithContext(w.Context(), http.MethodGet, "http://"+env.Gateway+"/env", nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	req.Host = "podinfo." + w.namespace
+	if tag != "" {
+		req.Header.Set(v1beta1.TagHeader, tag)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }() // only read
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return strings.Contains(string(body), revision)
 }

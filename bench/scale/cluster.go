@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -36,7 +38,7 @@ func canary(n int) *v1beta1.Canary {
 	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name(n)}}
 	c.Spec.TargetRef = v1beta1.TargetRef{APIVersion: v1beta1.TargetAPIVersion, Kind: v1beta1.TargetKind, Name: name(n)}
 	c.Spec.Analysis = v1beta1.Analysis{
-		Interval: "5s", StepWeight: new(int32(25)), MaxWeight: new(int32(50)), Threshold: 5,
+		Interval: "15s", StepWeight: new(int32(25)), MaxWeight: new(int32(50)), Threshold: 5,
 		Metrics: []v1beta1.Metric{{Name: v1beta1.MetricSuccessRate, ThresholdRange: &v1beta1.ThresholdRange{Min: new(50.0)}}},
 	}
 	return c
@@ -115,11 +117,13 @@ func (b *bench) await(ctx context.Context, what string, count func(context.Conte
 	}
 }
 
-// rollOut pushes a revision to some Services at once, and waits until all are
-// promoted.
-func (b *bench) rollOut(ctx context.Context) (*times, error) {
+// rollOut pushes a revision to some Services, from the one of a number on, with
+// a pause after each, and waits until all are promoted.
+func (b *bench) rollOut(ctx context.Context, from int, pause time.Duration) (*times, error) {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	watcher, err := client.NewWithWatch(b.env.Config, client.Options{Scheme: b.env.Client.Scheme()})
 	if err != nil {
 		return nil, err
@@ -134,28 +138,53 @@ func (b *bench) rollOut(ctx context.Context) (*times, error) {
 		return nil, err
 	}
 	defer canaries.Stop()
-	err = each(ctx, b.rolling, func(ctx context.Context, n int) error {
-		patch := []byte(`{"spec":{"template":{"metadata":{"annotations":{"autoscaling.knative.dev/min-scale":"1"}}}}}`)
-		return b.env.Client.Patch(ctx, service(n), client.RawPatch("application/merge-patch+json", patch))
+	var pushing sync.WaitGroup
+	defer pushing.Wait()
+	defer stop(nil) // before it
+	pushing.Go(func() {
+		if err := b.push(ctx, from, pause); err != nil {
+			stop(err)
+		}
 	})
-	if err != nil {
-		return nil, err
+	return b.watch(ctx, revisions.ResultChan(), canaries.ResultChan())
+}
+
+// push pushes the revisions: all at once where there is no pause.
+func (b *bench) push(ctx context.Context, from int, pause time.Duration) error {
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"template":{"metadata":{"annotations":{"autoscaling.knative.dev/min-scale":"1"}}}}}`))
+	if pause == 0 {
+		return each(ctx, b.rolling, func(ctx context.Context, n int) error { return b.env.Client.Patch(ctx, service(from+n), patch) })
 	}
+	for n := range b.rolling {
+		if err := b.env.Client.Patch(ctx, service(from+n), patch); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// watch takes the times of the rollouts until all are promoted.
+func (b *bench) watch(ctx context.Context, revisions, canaries <-chan watch.Event) (*times, error) {
 	t := newTimes()
 	for len(t.promoted) < b.rolling {
 		select {
-		case event := <-revisions.ResultChan():
+		case event := <-revisions:
 			if r, ok := event.Object.(*servingv1.Revision); ok {
 				t.sawRevision(r)
 			}
-		case event := <-canaries.ResultChan():
+		case event := <-canaries:
 			if c, ok := event.Object.(*v1beta1.Canary); ok {
 				if err := t.sawCanary(c); err != nil {
 					return nil, err
 				}
 			}
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		}
 	}
 	return t, nil

@@ -35,6 +35,7 @@ type bench struct {
 	out               io.Writer
 	canaries, rolling int
 	idle              time.Duration // how long nothing happens
+	every             time.Duration // between revisions that do not come at once
 	serin             string        // the program
 
 	env    *testenv.Env
@@ -48,13 +49,14 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	set.IntVar(&b.canaries, "canaries", 1000, "Canaries, each with a Service")
 	set.IntVar(&b.rolling, "rolling", 20, "of them that roll out at once")
 	set.DurationVar(&b.idle, "idle", 2*time.Minute, "how long nothing happens")
+	set.DurationVar(&b.every, "every", 3*time.Second, "pause between revisions that do not come at once")
 	set.StringVar(&b.serin, "serin", "bin/serin", "the serin program")
 	crds := set.String("crds", "chart/crds", "folder of Serin's resource definitions")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	if b.rolling > b.canaries || b.rolling < 1 {
-		return fmt.Errorf("-rolling must be between 1 and -canaries, not %d", b.rolling)
+	if 2*b.rolling > b.canaries || b.rolling < 1 {
+		return fmt.Errorf("-rolling must be between 1 and half of -canaries, not %d", b.rolling)
 	}
 	b.env, err = testenv.Start(ctx, testenv.Options{CRDs: []string{*crds}})
 	if err != nil {
@@ -90,16 +92,31 @@ func (b *bench) measure(ctx context.Context) error {
 		return err
 	}
 	b.row("idle", idle)
-	var t *times
-	rolling, err := b.over(ctx, 0, func() (err error) {
-		t, err = b.rollOut(ctx)
-		return err
-	})
-	if err != nil {
-		return err
+	from := 0
+	var atOnce, inTurn *times
+	for _, run := range []struct {
+		what  string
+		pause time.Duration
+		into  **times
+	}{{"all at once", 0, &atOnce}, {fmt.Sprintf("one every %s", b.every), b.every, &inTurn}} {
+		used, err := b.over(ctx, 0, func() (err error) {
+			*run.into, err = b.rollOut(ctx, from, run.pause)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		from += b.rolling
+		b.row(fmt.Sprintf("%d rolling out, %s, 10 requests/s to each revision", b.rolling, run.what), used)
 	}
-	b.row(fmt.Sprintf("%d rolling out, 10 requests/s to each revision", b.rolling), rolling)
-	b.printf("\n| %d revisions at once | p50 | p99 |\n|---|---|---|\n", b.rolling)
+	b.table(fmt.Sprintf("%d revisions at once", b.rolling), atOnce)
+	b.table(fmt.Sprintf("%d revisions, one every %s", b.rolling, b.every), inTurn)
+	return nil
+}
+
+// table shows how long the parts of the rollouts took.
+func (b *bench) table(what string, t *times) {
+	b.printf("\n| %s | p50 | p99 |\n|---|---|---|\n", what)
 	for _, line := range []struct {
 		what string
 		took []time.Duration
@@ -111,7 +128,6 @@ func (b *bench) measure(ctx context.Context) error {
 	} {
 		b.printf("| %s | %s | %s |\n", line.what, quantile(line.took, 0.5), quantile(line.took, 0.99))
 	}
-	return nil
 }
 
 func (b *bench) printf(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format, args...) }

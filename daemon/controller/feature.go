@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,6 +16,10 @@ const (
 	featuresName     = "config-features"
 	tagHeaderFeature = "tag-header-based-routing"
 )
+
+// featureAgain is when to look again for a feature that was off: nobody tells
+// when it is turned on.
+const featureAgain = 15 * time.Second
 
 // tagHeader says why users cannot be routed by a header, if a Canary asks for
 // that.

@@ -114,8 +114,11 @@ func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 	}
 	r.Metrics.Seen(canary)
 	load, problem := understand(canary)
+	again := time.Duration(0)
 	if problem == "" {
-		problem = r.tagHeader(ctx, canary)
+		if problem = r.tagHeader(ctx, canary); problem != "" {
+			again = featureAgain
+		}
 	}
 	service, decision, err := r.decide(ctx, r.Client, canary, load, problem)
 	if err == nil && decision.Claims(&canary.Status) {
@@ -132,7 +135,15 @@ func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("canary %s: %w", key, err)
 	}
-	return ctrl.Result{RequeueAfter: decision.RequeueAfter}, nil
+	return ctrl.Result{RequeueAfter: sooner(decision.RequeueAfter, again)}, nil
+}
+
+// sooner is the shorter of two waits, of which 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
 }
 
 // stop ends what runs for a Canary that is gone.
