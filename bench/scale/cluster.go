@@ -146,7 +146,7 @@ func (b *bench) rollOut(ctx context.Context, from int, pause time.Duration) (*ti
 			stop(err)
 		}
 	})
-	return b.watch(ctx, revisions.ResultChan(), canaries.ResultChan())
+	return b.watch(ctx, revisions.ResultChan(), canaries.ResultChan(), from)
 }
 
 // push pushes the revisions: all at once where there is no pause.
@@ -168,9 +168,13 @@ func (b *bench) push(ctx context.Context, from int, pause time.Duration) error {
 	return nil
 }
 
-// watch takes the times of the rollouts until all are promoted.
-func (b *bench) watch(ctx context.Context, revisions, canaries <-chan watch.Event) (*times, error) {
+// watch takes the times of the rollouts until all are promoted. A watch begins
+// with what is there, so others are told of too.
+func (b *bench) watch(ctx context.Context, revisions, canaries <-chan watch.Event, from int) (*times, error) {
 	t := newTimes()
+	for n := range b.rolling {
+		t.about[name(from+n)] = true
+	}
 	for len(t.promoted) < b.rolling {
 		select {
 		case event := <-revisions:
@@ -193,13 +197,13 @@ func (b *bench) watch(ctx context.Context, revisions, canaries <-chan watch.Even
 // times are when something was first seen, by revision.
 type times struct {
 	created, ready, detected, measured map[string]time.Time
-	promoted                           map[string]bool // Canaries
+	about, promoted                    map[string]bool // Canaries
 }
 
 func newTimes() *times {
 	return &times{
 		created: map[string]time.Time{}, ready: map[string]time.Time{}, detected: map[string]time.Time{}, measured: map[string]time.Time{},
-		promoted: map[string]bool{},
+		about: map[string]bool{}, promoted: map[string]bool{},
 	}
 }
 
@@ -218,7 +222,7 @@ func (t *times) sawRevision(r *servingv1.Revision) {
 
 func (t *times) sawCanary(c *v1beta1.Canary) error {
 	a := c.Status.Analysis
-	if a == nil {
+	if a == nil || !t.about[c.Name] {
 		return nil
 	}
 	first(t.detected, a.CanaryRevision)

@@ -7,12 +7,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Requests a second to the API server, on average and in a burst: enough for a
-// daemon that starts with a thousand Canaries.
-const (
-	apiQPS   = 50
-	apiBurst = 100
-)
+// unlimited leaves it to the API server to keep its clients in bounds, which it
+// does by priority and fairness: a limit of our own would delay a rollback that
+// comes when twenty others do. The daemon reconciles few Canaries at once.
+const unlimited = -1
 
 // findCluster finds the cluster as kubectl does, or as a pod in it. The
 // namespace is the kubeconfig's current one, or the pod's own.
@@ -26,7 +24,7 @@ func findCluster(kubeconfig string) (config *rest.Config, namespace string, err 
 	if namespace, _, err = loader.Namespace(); err != nil {
 		return nil, "", fmt.Errorf("find the current namespace: %w", err)
 	}
-	config.QPS, config.Burst = apiQPS, apiBurst
+	config.QPS = unlimited
 	config.UserAgent = "serin/" + version()
 	return config, namespace, nil
 }

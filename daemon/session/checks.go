@@ -27,6 +27,8 @@ func (s *session) judgeChecks(ctx context.Context) {
 		return
 	}
 	j := &judging{session: s}
+	tick := time.NewTicker(telling)
+	defer tick.Stop()
 	for {
 		if check := s.wanted(); check != j.check {
 			j.begin(check)
@@ -35,9 +37,24 @@ func (s *session) judgeChecks(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.changed:
+		case <-tick.C:
+			j.tick()
 		case <-j.look:
 			j.judge(ctx)
 		}
+	}
+}
+
+// telling is how often what was measured is told, at least.
+const telling = time.Second
+
+// tick takes what came in where judging does not do so often enough.
+func (j *judging) tick() {
+	switch {
+	case j.look == nil:
+		j.take() // belongs to no check
+	case j.spec.Judge.Period() > telling:
+		j.add(time.Since(j.began))
 	}
 }
 
@@ -90,9 +107,7 @@ func (j *judging) restart() {
 func (j *judging) judge(ctx context.Context) {
 	period := j.spec.Judge.Period()
 	elapsed := time.Since(j.began).Round(period) // timers are late, checks are not
-	j.second = j.firstSecond + int64((elapsed-period)/time.Second)
-	primary, candidate := j.take()
-	j.trial.Add(j.second, primary, candidate)
+	j.add(elapsed)
 	result := j.trial.Result(elapsed)
 	if decided := result != analysis.Inconclusive; decided {
 		j.look = nil
@@ -110,6 +125,13 @@ func (j *judging) judge(ctx context.Context) {
 		j.trial.Again()
 		j.restart()
 	}
+}
+
+// add adds what came in to the check that has lasted as long.
+func (j *judging) add(elapsed time.Duration) {
+	j.second = j.firstSecond + int64((elapsed-1)/time.Second) // a second's end is part of it
+	primary, candidate := j.take()
+	j.trial.Add(j.second, primary, candidate)
 }
 
 func (j *judging) verdict(elapsed time.Duration) *rollout.Verdict {

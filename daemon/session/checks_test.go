@@ -2,8 +2,10 @@ package session
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,5 +201,45 @@ func TestEverythingMeasuredIsTold(t *testing.T) {
 		if told != 15 {
 			t.Errorf("%d requests are told, want 15", told)
 		}
+	})
+}
+
+// A check of a quarter of an hour is seen second by second.
+func TestMeasurementsAreToldEachSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var mu sync.Mutex // guards what follows
+		var told []int64
+		verdicts := 0
+		s := newSession(Config{
+			Transport: &workload{hosts: map[string]int{}},
+			Notify: func(context.Context, types.NamespacedName) {
+				mu.Lock()
+				defer mu.Unlock()
+				verdicts++
+			},
+			Measured: func(_ types.NamespacedName, _, candidate *measure.Snapshot) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, candidate.WithColdStart().Requests())
+			},
+			Log: slog.New(slog.DiscardHandler),
+		}, podinfo, guideSpec("rev-2"))
+		s.judge(1)
+		var wg sync.WaitGroup
+		wg.Go(func() { s.run(ctx) })
+		time.Sleep(5900 * time.Millisecond) //nolint:forbidigo // bubble time
+		mu.Lock()
+		if len(told) < 5 || slices.Max(told) > 11 || verdicts > 0 {
+			t.Errorf("%d requests were told before the verdict, %d verdicts", told, verdicts)
+		}
+		mu.Unlock()
+		time.Sleep(time.Second) //nolint:forbidigo // bubble time
+		if v := s.newest(); v == nil || v.Requests != 50 {
+			t.Errorf("the verdict rests on %+v, want 50 requests", v)
+		}
+		cancel()
+		wg.Wait()
 	})
 }
