@@ -1,0 +1,154 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Guard checks requests.
+type Guard struct {
+	// Client creates TokenReviews and SubjectAccessReviews.
+	Client client.Client
+
+	users   cache[authenticationv1.UserInfo]
+	allowed cache[string] // why not; empty where it is
+}
+
+// Action is something done to a Canary. Without a name it is done to all
+// Canaries of the namespace, and without a namespace to all there are.
+type Action struct {
+	Verb            string // of Kubernetes
+	Namespace, Name string
+}
+
+// resource is what the right is about.
+const resource = "canaries"
+
+func (a Action) String() string {
+	if a.Name == "" && a.Namespace == "" {
+		return fmt.Sprintf("%s %s.%s in all namespaces", a.Verb, resource, v1beta1.GroupVersion.Group)
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%s %s.%s %s/%s", a.Verb, resource, v1beta1.GroupVersion.Group, a.Namespace, a.Name), "/")
+}
+
+// Error is a refusal.
+type Error struct {
+	Status  int // of HTTP: 401 or 403
+	Message string
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// HTTPStatus returns the status.
+func (e *Error) HTTPStatus() int { return e.Status }
+
+// Check returns an *Error for a request that may not do that, and another
+// error where it cannot be told.
+func (g *Guard) Check(r *http.Request, a Action) error {
+	if err := CheckName(r); err != nil {
+		return err
+	}
+	if Local(r) {
+		return nil
+	}
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || token == "" {
+		return &Error{http.StatusUnauthorized, "this needs a bearer token of Kubernetes that may " + a.String() + "; from inside the pod, over loopback, it needs none"}
+	}
+	user, err := g.user(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	return g.may(r.Context(), user, a)
+}
+
+// user returns whom a token belongs to.
+func (g *Guard) user(ctx context.Context, token string) (authenticationv1.UserInfo, error) {
+	user, ok := g.users.get(token)
+	if !ok {
+		review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
+		if err := g.Client.Create(ctx, review); err != nil {
+			return user, fmt.Errorf("review a token: %w", err)
+		}
+		if review.Status.Authenticated {
+			user = review.Status.User
+		}
+		g.users.put(token, user)
+	}
+	if user.Username == "" {
+		return user, &Error{http.StatusUnauthorized, "Kubernetes does not know this token, or it has expired"}
+	}
+	return user, nil
+}
+
+func (g *Guard) may(ctx context.Context, user authenticationv1.UserInfo, a Action) error {
+	key := fmt.Sprintf("%q %q %q %q %+v", user.Username, user.UID, user.Groups, user.Extra, a)
+	why, ok := g.allowed.get(key)
+	if !ok {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: user.Username, UID: user.UID, Groups: user.Groups, Extra: make(map[string]authorizationv1.ExtraValue, len(user.Extra)),
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Group: v1beta1.GroupVersion.Group, Resource: resource, Verb: a.Verb, Namespace: a.Namespace, Name: a.Name,
+			},
+		}}
+		for name, values := range user.Extra {
+			review.Spec.Extra[name] = authorizationv1.ExtraValue(values)
+		}
+		if err := g.Client.Create(ctx, review); err != nil {
+			return fmt.Errorf("review whether %s may %s: %w", user.Username, a, err)
+		}
+		if !review.Status.Allowed {
+			why = fmt.Sprintf("%s may not %s", user.Username, a)
+		}
+		g.allowed.put(key, why)
+	}
+	if why != "" {
+		return &Error{http.StatusForbidden, why}
+	}
+	return nil
+}
+
+// Local reports whether a request came over loopback, at both ends. Sidecars
+// that take connections from outside connect from other addresses of
+// 127.0.0.0/8, which are not taken for it.
+func Local(r *http.Request) bool {
+	here, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && isLoopback(r.RemoteAddr) && isLoopback(here.String())
+}
+
+func isLoopback(address string) bool {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return false
+	}
+	ip := at.Addr().Unmap()
+	return ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || ip == netip.IPv6Loopback()
+}
+
+// CheckName refuses a request over loopback that asks for another name: a
+// browser was led here by a name that somebody made point to loopback.
+func CheckName(r *http.Request) error {
+	if !Local(r) {
+		return nil
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	switch strings.ToLower(strings.Trim(host, "[]")) {
+	case "localhost", "127.0.0.1", "::1":
+		return nil
+	}
+	return &Error{http.StatusForbidden, fmt.Sprintf("over loopback this is localhost or 127.0.0.1, not %q", r.Host)}
+}

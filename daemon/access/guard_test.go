@@ -1,0 +1,135 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// kubernetes knows one token and one right.
+type kubernetes struct {
+	client.Client
+	reviews int
+	down    bool
+}
+
+func (k *kubernetes) Create(_ context.Context, o client.Object, _ ...client.CreateOption) error {
+	k.reviews++
+	if k.down {
+		return errors.New("connection refused")
+	}
+	switch review := o.(type) {
+	case *authenticationv1.TokenReview:
+		review.Status.Authenticated = strings.HasPrefix(review.Spec.Token, "good")
+		review.Status.User = authenticationv1.UserInfo{Username: "ann", Groups: []string{"dev"}, Extra: map[string]authenticationv1.ExtraValue{"from": {"here"}}}
+	case *authorizationv1.SubjectAccessReview:
+		at := review.Spec.ResourceAttributes
+		review.Status.Allowed = review.Spec.User == "ann" && review.Spec.Groups[0] == "dev" && review.Spec.Extra["from"][0] == "here" &&
+			at.Group == "flagger.app" && at.Resource == "canaries" && at.Verb == "patch" && at.Namespace == "test" && at.Name == "podinfo"
+	}
+	return nil
+}
+
+var promote = Action{Verb: "patch", Namespace: "test", Name: "podinfo"}
+
+// request comes from one address to another, asking for a host.
+func request(from, to, host, authorization string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "http://"+host+"/", nil)
+	r.RemoteAddr = from
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	here, err := net.ResolveTCPAddr("tcp", to)
+	if err != nil {
+		panic(err)
+	}
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(here)))
+}
+
+func TestWhoMayChangeWhat(t *testing.T) {
+	const pod, user, loopback = "10.1.2.3:8080", "10.9.9.9:4711", "127.0.0.1:8080"
+	for name, tc := range map[string]struct {
+		r      *http.Request
+		action Action
+		status int // 0: allowed
+		says   string
+	}{
+		"over loopback":                       {request("127.0.0.1:9", loopback, "localhost:8080", ""), promote, 0, ""},
+		"over loopback, by address":           {request("127.0.0.1:9", loopback, "127.0.0.1:8080", ""), promote, 0, ""},
+		"over loopback, version 6":            {request("[::1]:9", "[::1]:8080", "[::1]:8080", ""), promote, 0, ""},
+		"over loopback, by a stranger's name": {request("127.0.0.1:9", loopback, "evil.example", ""), promote, 403, `not "evil.example"`},
+		"from a sidecar":                      {request("127.0.0.6:9", pod, "serin.test", ""), promote, 401, "bearer token"},
+		"from the pod to its own address":     {request("10.1.2.3:9", pod, "serin.test", ""), promote, 401, "bearer token"},
+		"without a token":                     {request(user, pod, "serin.test", ""), promote, 401, "patch canaries.flagger.app test/podinfo"},
+		"with a password":                     {request(user, pod, "serin.test", "Basic Z29vZDpnb29k"), promote, 401, "bearer token"},
+		"with an empty token":                 {request(user, pod, "serin.test", "Bearer "), promote, 401, "bearer token"},
+		"with an unknown token":               {request(user, pod, "serin.test", "Bearer bad"), promote, 401, "does not know this token"},
+		"with a token":                        {request(user, pod, "serin.test", "Bearer good"), promote, 0, ""},
+		"to another Canary":                   {request(user, pod, "serin.test", "Bearer good"), Action{"patch", "test", "other"}, 403, "ann may not patch canaries.flagger.app test/other"},
+		"to all Canaries":                     {request(user, pod, "serin.test", "Bearer good"), Action{Verb: "patch"}, 403, "in all namespaces"},
+		"claiming to be loopback":             {request("no address", pod, "localhost", ""), promote, 401, "bearer token"},
+	} {
+		err := (&Guard{Client: new(kubernetes)}).Check(tc.r, tc.action)
+		refusal, _ := errors.AsType[*Error](err)
+		switch {
+		case tc.status == 0 && err != nil, tc.status != 0 && (refusal == nil || refusal.HTTPStatus() != tc.status || !strings.Contains(refusal.Error(), tc.says)):
+			t.Errorf("%s: %v, want status %d with %q", name, err, tc.status, tc.says)
+		}
+	}
+}
+
+func TestAnswersAreKeptForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := new(kubernetes)
+		g := &Guard{Client: k}
+		ask := func(token string, wantErr bool) {
+			t.Helper()
+			if err := g.Check(request("10.9.9.9:1", "10.1.2.3:8080", "serin", "Bearer "+token), promote); (err != nil) != wantErr {
+				t.Errorf("token %s: %v", token, err)
+			}
+		}
+		ask("good", false)
+		ask("good", false)
+		if k.reviews != 2 {
+			t.Errorf("%d reviews for two requests, want one of the token and one of the right", k.reviews)
+		}
+		ask("bad", true)
+		ask("bad", true)
+		if k.reviews != 3 {
+			t.Errorf("%d reviews, want one more for an unknown token", k.reviews)
+		}
+		time.Sleep(keptFor) //nolint:forbidigo // bubble time
+		ask("good", false)
+		if k.reviews != 5 {
+			t.Errorf("%d reviews, want both again after a while", k.reviews)
+		}
+	})
+}
+
+func TestMemoryOfAnswersIsBounded(t *testing.T) {
+	var c cache[int]
+	for i := range 10 * kept {
+		c.put(strings.Repeat("x", i), i)
+		if len(c.answers) > kept {
+			t.Fatalf("%d answers are kept", len(c.answers))
+		}
+	}
+}
+
+// Where Kubernetes cannot be asked, nobody gets in, and that is no refusal.
+func TestOutageLetsNobodyIn(t *testing.T) {
+	err := (&Guard{Client: &kubernetes{down: true}}).Check(request("10.9.9.9:1", "10.1.2.3:8080", "serin", "Bearer good"), promote)
+	if _, refused := errors.AsType[*Error](err); err == nil || refused {
+		t.Errorf("%v", err)
+	}
+}
