@@ -22,7 +22,7 @@ test: ## Everything that can be tested without root
 	$(GO) test -race -shuffle=on -timeout $(TIMEOUT) ./...
 	$(GO) test -shuffle=on -timeout $(TIMEOUT) ./loadgen # system calls differ under the race detector
 
-check: lint generate-check test ## What CI runs
+check: lint generate-check test ## What CI runs, without its simulations and demo
 
 build: ## Build serin, testenv and demo into bin/
 	@mkdir -p $(BIN)

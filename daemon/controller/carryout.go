@@ -57,7 +57,18 @@ func (r *Reconciler) writeStatus(ctx context.Context, canary *v1beta1.Canary, st
 		return fmt.Errorf("write status: %w", err)
 	}
 	r.Metrics.Status(canary, &before)
+	r.History.Status(canary, &before)
 	return nil
+}
+
+// Publish publishes an event that is no decision's, on a Canary that exists.
+func (r *Reconciler) Publish(ctx context.Context, key types.NamespacedName, kind, message string) {
+	canary := new(v1beta1.Canary)
+	if err := r.Client.Get(ctx, key, canary); err != nil {
+		r.Log.WarnContext(ctx, message, "canary", key.String(), "error", err)
+		return
+	}
+	r.publish(ctx, canary, []rollout.Event{{Type: kind, Message: message}})
 }
 
 // publish emits events and logs them, which is all the log that a rollout
@@ -70,6 +81,7 @@ func (r *Reconciler) publish(ctx context.Context, canary *v1beta1.Canary, events
 		}
 		r.Log.Log(ctx, level, e.Message, "canary", canary.Namespace+"/"+canary.Name)
 		r.Recorder.Event(canary, e.Type, eventReason, e.Message)
+		r.History.Event(client.ObjectKeyFromObject(canary), e.Type, e.Message)
 		if hooks := canary.Spec.Analysis.HooksOf(v1beta1.EventHook); len(hooks) > 0 {
 			r.Hooks.Tell(client.ObjectKeyFromObject(canary), canary.Status.Phase, hooks, e.Type, e.Message)
 		}

@@ -64,6 +64,14 @@ type Metrics interface {
 	Forget(canary types.NamespacedName)
 }
 
+// History remembers what becomes of Canaries, for people to look at.
+// *history.History in production.
+type History interface {
+	Status(canary *v1beta1.Canary, before *v1beta1.CanaryStatus)
+	Event(canary types.NamespacedName, kind, message string)
+	Forget(canary types.NamespacedName)
+}
+
 // Reconciler reconciles Canaries.
 type Reconciler struct {
 	// Client reads from caches and writes to the API server.
@@ -75,6 +83,7 @@ type Reconciler struct {
 	Hooks    Hooks
 	Alerts   Alerts
 	Metrics  Metrics
+	History  History
 	// KnativeNamespace is where Knative's configuration is.
 	KnativeNamespace string
 	Log              *slog.Logger
@@ -151,6 +160,7 @@ func (r *Reconciler) stop(key types.NamespacedName) {
 	r.Sessions.Stop(key)
 	r.Hooks.Stop(key)
 	r.Metrics.Forget(key)
+	r.History.Forget(key)
 }
 
 // decide makes a decision from what a reader says of the Service.

@@ -2,25 +2,33 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/daemon/access"
+	"github.com/serin-dev/serin/daemon/archive"
+	"github.com/serin-dev/serin/daemon/fault"
+	"github.com/serin-dev/serin/daemon/history"
 )
 
-// Limits that keep a slow or hostile client from holding a connection.
+// Limits that keep a slow or hostile client from holding a connection, and a
+// large one from filling the memory.
 const (
 	headerTimeout   = 5 * time.Second
+	bodyTimeout     = 30 * time.Second
 	idleTimeout     = time.Minute
 	shutdownTimeout = 5 * time.Second
 	maxHeaderBytes  = 64 << 10
+	maxBody         = 1 << 20
 )
 
 // Server serves the daemon's HTTP surface.
@@ -29,7 +37,26 @@ type Server struct {
 	// Ready reports why the daemon is not ready, or nil.
 	Ready   func(context.Context) error
 	Metrics prometheus.Gatherer
+
+	// Canaries reads Canaries from a cache, and Change patches them.
+	Canaries client.Reader
+	Change   client.Client
+	// Guard says who may change something.
+	Guard *access.Guard
+	// History, Reports and Faults are those of the rollouts. Working reports
+	// whether this daemon has the lease: only then do faults act here.
+	History *history.History
+	Reports archive.Shelf
+	Faults  *fault.Rules
+	Working func() bool
+	// Contract serves Flagger's load tester contract; nil for not at all.
+	Contract func(*mux.Router)
+	// Version is the daemon's own.
+	Version string
 	Log     *slog.Logger
+
+	views   memo         // what streams send
+	streams atomic.Int32 // that are open
 }
 
 // Start serves until ctx ends, then lets requests that are under way finish.
@@ -41,6 +68,7 @@ func (s *Server) Start(ctx context.Context) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // streams end with it
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -62,16 +90,47 @@ func (s *Server) NeedLeaderElection() bool { return false }
 // Handler routes requests.
 func (s *Server) Handler() http.Handler {
 	router := mux.NewRouter()
+	router.UseEncodedPath() // a name with a slash in it is not two
 	router.Handle("/healthz", s.handle(s.healthz)).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/readyz", s.handle(s.readyz)).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{})).Methods(http.MethodGet)
+	s.routeAPI(router.PathPrefix("/api/v1").Subrouter())
+	s.routePages(router)
+	if s.Contract != nil {
+		s.Contract(router)
+	}
 	router.NotFoundHandler = s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return &Error{http.StatusNotFound, fmt.Sprintf("there is no %s here", r.URL.Path)}
 	})
 	router.MethodNotAllowedHandler = s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return &Error{http.StatusMethodNotAllowed, fmt.Sprintf("%s does not answer %s", r.URL.Path, r.Method)}
 	})
-	return router
+	return s.protect(router)
+}
+
+// protect is around everything.
+func (s *Server) protect(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		header := w.Header()
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		header.Set("Cache-Control", "no-store")
+		if err := access.CheckName(r); err != nil {
+			return err
+		}
+		if err := origins.Check(r); err != nil {
+			return &Error{http.StatusForbidden, "a page of another origin may not change anything here"}
+		}
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			// What cannot set deadlines, such as a recorder of a test, has no slow client.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		next.ServeHTTP(w, r)
+		return nil
+	})
 }
 
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) error {
@@ -83,44 +142,4 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 		return &Error{http.StatusServiceUnavailable, err.Error()}
 	}
 	return respond(w, http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// Error is an error that the client is told. Every other error is a bare 500
-// to the client and a line in the log.
-type Error struct {
-	Status  int
-	Message string
-}
-
-// Error returns the message.
-func (e *Error) Error() string { return e.Message }
-
-// handle adapts a handler that returns an error.
-func (s *Server) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			if p := recover(); p != nil {
-				s.fail(w, r, fmt.Errorf("panic: %v", p))
-			}
-		}()
-		if err := f(w, r); err != nil {
-			s.fail(w, r, err)
-		}
-	})
-}
-
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	told, ok := errors.AsType[*Error](err)
-	if !ok {
-		s.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-		told = &Error{http.StatusInternalServerError, "internal error; the log has more"}
-	}
-	// The client may be gone; there is nobody else to tell.
-	_ = respond(w, told.Status, map[string]string{"error": told.Message})
-}
-
-func respond(w http.ResponseWriter, status int, body any) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	return json.NewEncoder(w).Encode(body)
 }

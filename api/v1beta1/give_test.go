@@ -1,0 +1,59 @@
+package v1beta1
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCommandsMakeSenseOrSayWhyNot(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+	const stamp = "podinfo-00002/2026-01-02T03:04:05.000006Z"
+	for name, tc := range map[string]struct {
+		phase      Phase
+		stage      Stage
+		paused     bool
+		command    string
+		annotation string
+		value      string // empty: taken away
+		problem    string
+	}{
+		"promote":                {PhaseProgressing, StageMeasuring, false, "promote", PromoteAnnotation, stamp, ""},
+		"promote when over":      {PhaseSucceeded, "", false, "promote", "", "", "there is nothing to promote: podinfo is Succeeded"},
+		"promote while it fails": {PhaseProgressing, StageRollingBack, false, "promote", "", "", "podinfo is Progressing, RollingBack"},
+		"abort":                  {PhaseWaitingPromotion, StageConfirmPromotion, false, "abort", AbortAnnotation, stamp, ""},
+		"abort when over":        {PhaseFailed, "", false, "abort", "", "", "there is nothing to abort"},
+		"approve":                {PhaseWaiting, StageConfirmRollout, false, "approve", ApproveAnnotation, stamp, ""},
+		"approve without a gate": {PhaseProgressing, StageMeasuring, false, "approve", "", "", "does not wait for approval: it is Progressing, Measuring"},
+		"retry":                  {PhaseFailed, "", false, "retry", RetryAnnotation, stamp, ""},
+		"retry too early":        {PhaseProgressing, StageMeasuring, false, "retry", "", "", "only a failed rollout"},
+		"pause":                  {PhaseProgressing, StageMeasuring, false, "pause", PauseAnnotation, "true", ""},
+		"resume":                 {PhaseProgressing, StageMeasuring, true, "resume", PauseAnnotation, "", ""},
+		"resume what runs":       {PhaseProgressing, StageMeasuring, false, "resume", "", "", "podinfo is not paused"},
+		"nonsense":               {PhaseProgressing, StageMeasuring, false, "explode", "", "", `no command "explode"`},
+	} {
+		c := &Canary{}
+		c.Name, c.Status.Phase = "podinfo", tc.phase
+		c.Status.Analysis = &AnalysisStatus{CanaryRevision: "podinfo-00002", Stage: tc.stage}
+		if tc.paused {
+			c.Annotations = map[string]string{PauseAnnotation: "true"}
+		}
+		annotation, value, err := c.Give(tc.command, now)
+		got := ""
+		if value != nil {
+			got = *value
+		}
+		if tc.problem != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.problem) {
+				t.Errorf("%s: %v, want %q", name, err, tc.problem)
+			}
+			continue
+		}
+		if err != nil || annotation != tc.annotation || got != tc.value || (value == nil) != (tc.value == "") {
+			t.Errorf("%s: %s=%q, %v", name, annotation, got, err)
+		}
+	}
+	if _, _, err := new(Canary).Give("promote", now); err == nil {
+		t.Error("a Canary without a rollout is promoted")
+	}
+}

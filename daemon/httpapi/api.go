@@ -1,0 +1,189 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/access"
+	"github.com/serin-dev/serin/daemon/archive"
+	"github.com/serin-dev/serin/daemon/history"
+)
+
+// onePath is a Canary; names are Kubernetes' own, so nothing else is one.
+const onePath = "/canaries/{namespace:[a-z0-9][-a-z0-9]*}/{name:[a-z0-9][-.a-z0-9]*}"
+
+func (s *Server) routeAPI(api *mux.Router) {
+	get := func(path string, f func(http.ResponseWriter, *http.Request) error) {
+		api.Handle(path, s.handle(f)).Methods(http.MethodGet, http.MethodHead)
+	}
+	get("/openapi.yaml", s.openAPI)
+	get("/canaries", s.list)
+	get(onePath, s.one)
+	get(onePath+"/stream", s.stream)
+	get(onePath+"/histograms", s.histograms)
+	get(onePath+"/report", s.report)
+	get(onePath+"/reports", s.reports)
+	get(onePath+"/reports/{report:[A-Za-z0-9][-.A-Za-z0-9]*}", s.oldReport)
+	api.Handle(onePath+"/{command:promote|abort|approve|retry|pause|resume}", s.handle(s.command)).Methods(http.MethodPost)
+	get("/faults", s.listFaults)
+	get("/faults/{fault:[A-Za-z0-9]+}", s.oneFault)
+	api.Handle("/faults", s.handle(s.addFault)).Methods(http.MethodPost)
+	api.Handle("/faults", s.handle(s.endFaults)).Methods(http.MethodDelete)
+	api.Handle("/faults/{fault:[A-Za-z0-9]+}", s.handle(s.endFault)).Methods(http.MethodDelete)
+}
+
+func keyOf(o client.Object) types.NamespacedName { return client.ObjectKeyFromObject(o) }
+
+// find returns the Canary that a request's path names.
+func (s *Server) find(r *http.Request) (*v1beta1.Canary, error) {
+	vars := mux.Vars(r)
+	return s.read(r.Context(), types.NamespacedName{Namespace: vars["namespace"], Name: vars["name"]})
+}
+
+func (s *Server) read(ctx context.Context, key types.NamespacedName) (*v1beta1.Canary, error) {
+	canary := new(v1beta1.Canary)
+	err := s.Canaries.Get(ctx, key, canary)
+	if apierrors.IsNotFound(err) {
+		return nil, &Error{http.StatusNotFound, fmt.Sprintf("there is no Canary %s in the namespaces that this daemon serves", key)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read canary %s: %w", key, err)
+	}
+	return canary, nil
+}
+
+func (s *Server) all(ctx context.Context) ([]v1beta1.Canary, error) {
+	var list v1beta1.CanaryList
+	if err := s.Canaries.List(ctx, &list); err != nil {
+		return nil, fmt.Errorf("list canaries: %w", err)
+	}
+	byName(list.Items)
+	return list.Items, nil
+}
+
+func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
+	canaries, err := s.all(r.Context())
+	if err != nil {
+		return err
+	}
+	summaries := make([]summary, len(canaries))
+	for i := range canaries {
+		summaries[i] = summarize(&canaries[i])
+	}
+	return respond(w, http.StatusOK, map[string]any{"canaries": summaries})
+}
+
+func (s *Server) one(w http.ResponseWriter, r *http.Request) error {
+	canary, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	return respond(w, http.StatusOK, s.detail(canary))
+}
+
+// command gives a Canary a command. A browser is sent back to the page.
+func (s *Server) command(w http.ResponseWriter, r *http.Request) error {
+	canary, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	if err := s.Guard.Check(r, access.Action{Verb: "patch", Namespace: canary.Namespace, Name: canary.Name}); err != nil {
+		return err
+	}
+	annotation, value, err := canary.Give(mux.Vars(r)["command"], time.Now())
+	if err != nil {
+		return &Error{http.StatusConflict, err.Error()}
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]*string{annotation: value}}})
+	if err != nil {
+		return err
+	}
+	if err := s.Change.Patch(r.Context(), canary, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		return fmt.Errorf("annotate canary %s: %w", keyOf(canary), err)
+	}
+	s.Log.InfoContext(r.Context(), "command over http", "canary", keyOf(canary).String(), "annotation", annotation, "from", r.RemoteAddr)
+	if wantsPage(r) {
+		http.Redirect(w, r, pagePath(canary), http.StatusSeeOther)
+		return nil
+	}
+	return respond(w, http.StatusAccepted, map[string]*string{"annotation": &annotation, "value": value})
+}
+
+// histograms writes what was measured as an HdrHistogram interval log.
+func (s *Server) histograms(w http.ResponseWriter, r *http.Request) error {
+	canary, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	var log bytes.Buffer
+	if !s.History.Look(keyOf(canary), func(r *history.Rollout) { err = r.WriteLog(&log) }) {
+		return nothingYet(canary)
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", canary.Name+".hlog"))
+	_, _ = w.Write(log.Bytes()) // the client may be gone
+	return nil
+}
+
+func nothingYet(canary *v1beta1.Canary) error {
+	return &Error{http.StatusNotFound, fmt.Sprintf("this daemon has seen no rollout of %s yet", keyOf(canary))}
+}
+
+func (s *Server) reports(w http.ResponseWriter, r *http.Request) error {
+	canary, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	ids, err := s.Reports.List(r.Context(), keyOf(canary))
+	if err != nil {
+		return err
+	}
+	if ids == nil {
+		ids = []string{}
+	}
+	return respond(w, http.StatusOK, map[string]any{"reports": ids})
+}
+
+func (s *Server) oldReport(w http.ResponseWriter, r *http.Request) error {
+	canary, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	page, err := s.Reports.Read(r.Context(), keyOf(canary), mux.Vars(r)["report"])
+	if errors.Is(err, archive.ErrNone) {
+		return &Error{http.StatusNotFound, err.Error()}
+	}
+	if err != nil {
+		return err
+	}
+	writeReport(w, page)
+	return nil
+}
+
+// report is the page of the rollout that runs or ran last.
+func (s *Server) report(w http.ResponseWriter, r *http.Request) error {
+	canary, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	page, ok := s.RenderReport(canary)
+	if !ok {
+		return nothingYet(canary)
+	}
+	writeReport(w, page)
+	return nil
+}

@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+)
+
+// Error is an error that the client is told. So is every other error that has
+// a method HTTPStatus() int. Of all others the client gets a bare 500, and the
+// log a line.
+type Error struct {
+	Status  int
+	Message string
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// HTTPStatus returns the status.
+func (e *Error) HTTPStatus() int { return e.Status }
+
+// handle adapts a handler that returns an error.
+func (s *Server) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler: //nolint:errorlint // what panics is this very value
+				panic(p) // meant to cut the connection
+			default:
+				s.Log.ErrorContext(r.Context(), "handler panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				s.fail(w, r, fmt.Errorf("panic: %v", p))
+			}
+		}()
+		if err := f(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var told interface {
+		error
+		HTTPStatus() int
+	}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		told = &Error{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body may have %d bytes at most", tooLarge.Limit)}
+	case errors.As(err, &told):
+	default:
+		s.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		told = &Error{http.StatusInternalServerError, "internal error; the log has more"}
+	}
+	if told.HTTPStatus() == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	// The client may be gone; there is nobody else to tell.
+	_ = respond(w, told.HTTPStatus(), map[string]string{"error": told.Error()})
+}
+
+func respond(w http.ResponseWriter, status int, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // the client may be gone
+	return nil
+}
