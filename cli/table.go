@@ -115,6 +115,9 @@ func age(c *v1beta1.Canary, now time.Time) string {
 	if since.IsZero() {
 		since = c.CreationTimestamp.Time
 	}
+	if since.IsZero() {
+		return "-"
+	}
 	return howLong(now.Sub(since))
 }
 
