@@ -109,12 +109,16 @@ func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod) (base string, en
 	if err != nil {
 		return "", nil, fmt.Errorf("reach pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- forwarder.ForwardPorts() }()
+	ended := make(chan struct{})
+	var failure error // read once ended is closed
+	go func() {
+		defer close(ended)
+		failure = forwarder.ForwardPorts()
+	}()
 	select {
 	case <-ready:
-	case err := <-ended:
-		return "", nil, fmt.Errorf("forward a port to pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	case <-ended:
+		return "", nil, fmt.Errorf("forward a port to pod %s/%s: %w", pod.Namespace, pod.Name, failure)
 	case <-ctx.Done():
 		// Dialling knows no context; it ends by its own timeout, and then by stop.
 		close(stop)
@@ -122,7 +126,7 @@ func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod) (base string, en
 	}
 	end = func() {
 		close(stop)
-		<-ended
+		<-ended // with an error where the pod is gone, which is known by now
 	}
 	local, err := forwarder.GetPorts()
 	if err != nil || len(local) != 1 {

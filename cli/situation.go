@@ -102,6 +102,7 @@ func awaited(c *v1beta1.Canary, program string, now time.Time) (what, command st
 		return "a new revision, or another try of this one", call("retry")
 	case v1beta1.PhaseFinalising:
 		return "the Route to show the new revision alone", ""
+	default:
 	}
 	if c.Status.Analysis == nil {
 		return "the daemon to pin the revision that serves", ""

@@ -104,7 +104,8 @@ type world struct {
 	*Cluster
 	// daemon is called after each patch of a Canary, with what it is then.
 	daemon func(*v1beta1.Canary)
-	// watching is closed once for the first watch of Canaries.
+	// watching gets one for each watch of Canaries. Unlike a real API server this
+	// one forgets what changed between the list and the watch.
 	watching chan struct{}
 	fails    func(verb string) error
 	// brief ends each watch at once.
@@ -117,8 +118,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{watching: make(chan struct{})}
-	var once sync.Once
+	w := &world{watching: make(chan struct{}, 100)}
 	index := func(get func(client.Object) string) client.IndexerFunc {
 		return func(o client.Object) []string { return []string{get(o)} }
 	}
@@ -149,7 +149,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 			Watch: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) (watch.Interface, error) {
 				i, err := c.Watch(ctx, list, opts...)
 				if _, ok := list.(*v1beta1.CanaryList); ok {
-					once.Do(func() { close(w.watching) })
+					w.watching <- struct{}{}
 				}
 				if w.brief && err == nil {
 					i.Stop()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,9 @@ func (u *user) connect() (*cli.Cluster, error) {
 // namespace is known without a cluster.
 func (u *user) namespace() (string, error) {
 	namespace, _, err := u.loader.Namespace()
+	if clientcmd.IsEmptyConfig(err) {
+		return "default", nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("find the current namespace: %w", err)
 	}
@@ -111,11 +115,7 @@ func waitFlags(flags *pflag.FlagSet) func() cli.Wait {
 
 // outputFlag is -o with its words.
 func outputFlag(cmd *cobra.Command, to *string, words ...string) {
-	usage := "print as " + words[0]
-	for _, w := range words[1:] {
-		usage += " or " + w
-	}
-	cmd.Flags().StringVarP(to, "output", "o", "", usage)
+	cmd.Flags().StringVarP(to, "output", "o", "", "print as "+strings.Join(words, " or "))
 	// The only error is a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
