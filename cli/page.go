@@ -113,7 +113,7 @@ func (v view) checks(c *v1beta1.Canary) page {
 	if a.Known {
 		p = append(p, v.labelled("", plain("It has served before: one check suffices."))...)
 	}
-	text := fmt.Sprintf("number %d; %d failed, %d roll back", a.Check, c.Status.FailedChecks, c.Spec.Analysis.ThresholdOrDefault())
+	text := fmt.Sprintf("number %d; %d failed so far, rolled back at %d", a.Check, c.Status.FailedChecks, c.Spec.Analysis.ThresholdOrDefault())
 	p = append(p, v.labelled("Check", plain(text))...)
 	if a.Verdict == "" {
 		return p

@@ -226,7 +226,7 @@ func changeLine(c *v1beta1.Canary) string {
 		text += "/" + string(s)
 	}
 	if running(c) {
-		text += fmt.Sprintf(" %s at %d %%, check %d, %s failed", revision(c), c.Status.CanaryWeight, c.Status.Analysis.Check, failedChecks(c))
+		text += fmt.Sprintf(" %s at %d %%, check %d, failed %s", revision(c), c.Status.CanaryWeight, c.Status.Analysis.Check, failedChecks(c))
 	}
 	return clean(text + ": " + reason(c))
 }
