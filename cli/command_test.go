@@ -93,7 +93,7 @@ func TestCommandThatHasNothingToBeAboutIsRefused(t *testing.T) {
 }
 
 func TestRefusalOfTheDaemonIsTold(t *testing.T) {
-	old := happened("old", corev1.EventTypeWarning, time.Hour, "Ignoring annotation serin.dev/promote: an old story")
+	old := happened("a-while-ago", corev1.EventTypeWarning, time.Hour, "Ignoring annotation serin.dev/promote: an old story")
 	w := newWorld(t, podinfo(), old)
 	w.daemon = taken(v1beta1.PromoteAnnotation, func(c *v1beta1.Canary) {
 		at(v1beta1.PhaseProgressing, v1beta1.StageRollingBack)(c)
@@ -170,6 +170,9 @@ func TestPauseHoldsAndResumeLetsGo(t *testing.T) {
 		if got := w.read(t).Paused(); got != tc.pause {
 			t.Errorf("%s: paused is %v", tc.want, got)
 		}
+		if strings.Contains(w.patch, "resourceVersion") {
+			t.Errorf("a pause holds whatever else is written, and not only for a version: %s", w.patch)
+		}
 	}
 }
 
@@ -211,6 +214,9 @@ func TestGatesAreEditedOneByOne(t *testing.T) {
 		got := w.read(t)
 		if got.Annotations[v1beta1.HaltAnnotation] != tc.after || got.Annotations["kept"] != "yes" {
 			t.Errorf("%q is %v now, want %q", tc.before, got.Annotations, tc.after)
+		}
+		if w.patch != "" && !strings.Contains(w.patch, "resourceVersion") {
+			t.Errorf("what somebody else closes meanwhile is undone: %s", w.patch)
 		}
 		if closed := strings.Count(out.String(), "closed"); closed != len(strings.FieldsFunc(tc.after, func(r rune) bool { return r == ',' })) {
 			t.Errorf("%q: says %q", tc.after, out.String())

@@ -108,6 +108,8 @@ type world struct {
 	// one forgets what changed between the list and the watch.
 	watching chan struct{}
 	fails    func(verb string) error
+	// patch is the last one.
+	patch string
 	// brief ends each watch at once.
 	brief bool
 }
@@ -132,6 +134,11 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 				if err := w.fail("patch"); err != nil {
 					return err
 				}
+				data, err := p.Data(o)
+				if err != nil {
+					return err
+				}
+				w.patch = string(data)
 				if err := c.Patch(ctx, o, p, opts...); err != nil {
 					return err
 				}
