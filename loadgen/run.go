@@ -28,6 +28,8 @@ type Target struct {
 	// Each is called after each request, from any goroutine, where it is not
 	// nil. It must not keep d.
 	Each func(d *Detail)
+	// Detour may send single requests otherwise, where it is not nil.
+	Detour Detour
 	// Transport sends the requests instead, and Go's timers keep the
 	// schedule: for other protocols, and for tests in fake time. Default: by
 	// URL and plan.
@@ -58,7 +60,7 @@ func Run(ctx context.Context, plan Plan, targets ...Target) error {
 	runs := make([]*run, 0, len(targets))
 	defer func() {
 		for _, r := range runs {
-			r.client.close()
+			r.close()
 		}
 	}()
 	for _, target := range targets {
@@ -102,6 +104,15 @@ type run struct {
 	target Target
 	cycle  cycle
 	client client
+	// detours are nil where no request takes one.
+	detours *detours
+}
+
+func (r *run) close() {
+	r.client.close()
+	if r.detours != nil {
+		r.detours.client.close()
+	}
 }
 
 func newRun(plan *Plan, target Target) (*run, error) {
@@ -121,7 +132,14 @@ func newRun(plan *Plan, target Target) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &run{plan: plan, target: target, cycle: newCycle(plan.Requests), client: c}, nil
+	r := &run{plan: plan, target: target, cycle: newCycle(plan.Requests), client: c}
+	if target.Detour != nil {
+		if r.detours, err = newDetours(plan, target); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // worker sends requests one after the other.
@@ -143,6 +161,18 @@ func (r *run) newWorker(ctx context.Context) *worker {
 	return &worker{run: r, sender: r.client.sender(ctx), writer: r.target.Recorder.Writer()}
 }
 
+// exchange sends the n-th request, on a detour where it has one.
+func (w *worker) exchange(ctx context.Context, n int64, p *Phases) reply {
+	i := w.run.cycle.at(n)
+	if w.run.detours != nil {
+		if s := w.run.detours.sender(ctx, &w.run.plan.Requests[i]); s != nil {
+			defer s.close()
+			return s.send(i, p)
+		}
+	}
+	return w.sender.send(i, p)
+}
+
 func (w *worker) close() {
 	w.sender.close()
 	w.writer.Close()
@@ -154,7 +184,7 @@ func (w *worker) send(ctx context.Context, j job) (done time.Time) {
 		return w.sendInDetail(ctx, j)
 	}
 	result := measure.Result{Intended: j.intended, Ready: j.ready, Sent: time.Now()}
-	w.sender.send(w.run.cycle.at(j.n), nil).finish(&result)
+	w.exchange(ctx, j.n, nil).finish(&result)
 	if ctx.Err() == nil { // otherwise cut off: nobody knows how it would have gone
 		w.writer.Record(result)
 	}
@@ -165,7 +195,7 @@ func (w *worker) send(ctx context.Context, j job) (done time.Time) {
 // apart since it allocates.
 func (w *worker) sendInDetail(ctx context.Context, j job) (done time.Time) {
 	d := &Detail{Result: measure.Result{Intended: j.intended, Ready: j.ready, Sent: time.Now()}}
-	w.sender.send(w.run.cycle.at(j.n), &d.Phases).finish(&d.Result)
+	w.exchange(ctx, j.n, &d.Phases).finish(&d.Result)
 	if ctx.Err() == nil {
 		w.writer.Record(d.Result)
 		w.run.target.Each(d)
