@@ -107,7 +107,7 @@ func TestTLSErrorsAreTheirOwnKind(t *testing.T) {
 		_ = resp.Body.Close()
 		t.Fatal("an unknown authority was trusted")
 	}
-	if got := classify(err); got != measure.TLS {
+	if got := Classify(err); got != measure.TLS {
 		t.Errorf("outcome of %v = %v, want tls", err, got)
 	}
 }

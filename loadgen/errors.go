@@ -14,8 +14,8 @@ import (
 	"github.com/serin-dev/serin/measure"
 )
 
-// classify names the kind of error that kept a response from arriving.
-func classify(err error) measure.Outcome {
+// Classify names the kind of error that kept a response from arriving.
+func Classify(err error) measure.Outcome {
 	switch {
 	case isTimeout(err):
 		return measure.Timeout
@@ -36,14 +36,14 @@ func classify(err error) measure.Outcome {
 	}
 }
 
-// unanswered is classify for an error that came instead of the first byte of a
+// unanswered is Classify for an error that came instead of the first byte of a
 // response: a connection that ended there was reset, even where TLS says that
 // it was cut off.
 func unanswered(err error) measure.Outcome {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return measure.Reset
 	}
-	return classify(err)
+	return Classify(err)
 }
 
 func is[E error](err error) bool {

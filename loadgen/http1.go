@@ -136,7 +136,7 @@ func (s *http1Sender) send(i int, p *Phases) reply {
 	}
 	conn, err := s.connect(s.plan.deadline(begin), p)
 	if err != nil {
-		return failed(classify(err))
+		return failed(Classify(err))
 	}
 	if p != nil {
 		p.Connect = time.Since(begin)

@@ -78,7 +78,7 @@ func (d *redirector) follow(ctx context.Context, deadline time.Time, r *Request,
 		return reply{outcome: measure.Status(resp.StatusCode), redirects: redirects}
 	}
 	if err != nil {
-		return reply{outcome: classify(err), redirects: redirects}
+		return reply{outcome: Classify(err), redirects: redirects}
 	}
 	answer := readResponse(resp, &r.Expect)
 	answer.redirects = redirects

@@ -133,7 +133,7 @@ func (s *stdSender) send(i int, p *Phases) reply {
 	}
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
-		return failed(classify(err))
+		return failed(Classify(err))
 	}
 	if s.redirect != nil && isRedirect(resp.StatusCode) && resp.Header.Get("Location") != "" {
 		_, _ = io.Copy(io.Discard, resp.Body)

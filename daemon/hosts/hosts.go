@@ -147,6 +147,9 @@ func (b *Book) place(canary *v1beta1.Canary, label, rest, port string) (Place, b
 	default:
 		return Place{}, false
 	}
+	if p.Side == v1beta1.SideCanary && candidate == "" {
+		return Place{}, false // the tag is there while a rollout runs
+	}
 	p.Revision = primary
 	if p.Side == v1beta1.SideCanary {
 		p.Revision = candidate
@@ -170,6 +173,7 @@ func revisions(status *v1beta1.CanaryStatus) (primary, candidate string) {
 		if a := status.Analysis; a != nil {
 			primary, candidate = a.PrimaryRevision, a.CanaryRevision
 		}
+	default:
 	}
 	return primary, candidate
 }

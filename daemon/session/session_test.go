@@ -15,8 +15,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/analysis"
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/rollout"
 	"github.com/serin-dev/serin/loadgen"
+	"github.com/serin-dev/serin/measure"
 )
 
 var podinfo = types.NamespacedName{Namespace: "test", Name: "podinfo"}
@@ -225,6 +227,32 @@ func TestMeasureGivesUpWithItsContext(t *testing.T) {
 		var none *rollout.Verdict
 		if v := s.Verdict(podinfo); v != none {
 			t.Errorf("verdict %+v", v)
+		}
+	})
+}
+
+// What somebody else sends to the canary revision counts in its verdict.
+func TestRequestsByHandCount(t *testing.T) {
+	running(t, func(t *testing.T, s *Sessions, _ *workload, notified <-chan time.Time) {
+		failed := measure.Result{Intended: time.Now(), Sent: time.Now(), Done: time.Now().Add(time.Millisecond), Outcome: measure.Status(500)}
+		if s.Record(podinfo, v1beta1.SideCanary, failed) {
+			t.Error("it counts without a session")
+		}
+		measureCheck(t, s, guideSpec("rev-2"), 1)
+		time.Sleep(2 * time.Second) //nolint:forbidigo // bubble time
+		for range 5 {
+			if !s.Record(podinfo, v1beta1.SideCanary, failed) || !s.Record(podinfo, v1beta1.SidePrimary, failed) {
+				t.Error("it does not count")
+			}
+		}
+		<-notified
+		v := s.Verdict(podinfo)
+		if v.Result != analysis.Fail || v.Requests != 55 || v.Primary.Requests != 55 {
+			t.Errorf("%v of %d requests, primary %d: %v", v.Result, v.Requests, v.Primary.Requests, v)
+		}
+		s.Stop(podinfo)
+		if s.Record(podinfo, v1beta1.SideCanary, failed) {
+			t.Error("it counts after the session")
 		}
 	})
 }
