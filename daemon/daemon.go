@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -17,16 +15,11 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/alert"
-	"github.com/serin-dev/serin/daemon/controller"
-	"github.com/serin-dev/serin/daemon/hook"
-	"github.com/serin-dev/serin/daemon/httpapi"
-	"github.com/serin-dev/serin/daemon/metrics"
-	"github.com/serin-dev/serin/daemon/session"
+	"github.com/serin-dev/serin/daemon/tap"
 )
 
 // Config is what a daemon needs to know.
@@ -40,6 +33,13 @@ type Config struct {
 	Gateway string
 	// Listen is the host:port of the HTTP surface. Default 127.0.0.1:8080.
 	Listen string
+	// Tap is the host:port, on loopback, of the proxy for requests by hand;
+	// empty for none.
+	Tap string
+	// Reports is a folder for the pages of rollouts that have ended; empty to
+	// keep them in ConfigMaps. KeepReports is how many of each Canary. Default 5.
+	Reports     string
+	KeepReports int
 	// LeaderElection lets one of several daemons work at a time, by a Lease
 	// named serin in LeaseNamespace.
 	LeaderElection bool
@@ -62,6 +62,7 @@ type Config struct {
 const (
 	defaultListen           = "127.0.0.1:8080"
 	defaultKnativeNamespace = "knative-serving"
+	defaultKeepReports      = 5
 	leaseName               = "serin"
 )
 
@@ -71,6 +72,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.KnativeNamespace == "" {
 		c.KnativeNamespace = defaultKnativeNamespace
+	}
+	if c.KeepReports == 0 {
+		c.KeepReports = defaultKeepReports
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -86,6 +90,14 @@ func (c Config) Validate() error {
 	}
 	if c.LeaderElection && c.LeaseNamespace == "" {
 		errs = append(errs, errors.New("leader election needs a namespace for its Lease"))
+	}
+	if c.Tap != "" {
+		if err := tap.CheckListen(c.Tap); err != nil {
+			errs = append(errs, fmt.Errorf("tap %w", err))
+		}
+	}
+	if c.KeepReports < 0 {
+		errs = append(errs, fmt.Errorf("keep reports must not be negative, not %d", c.KeepReports))
 	}
 	for name, address := range map[string]string{"gateway": c.Gateway, "listen": c.Listen} {
 		if address == "" {
@@ -108,20 +120,51 @@ func Run(ctx context.Context, config Config) error {
 	if err := awaitCluster(ctx, config.Cluster); err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Listen)
+	doors, err := listen(ctx, config)
 	if err != nil {
-		return fmt.Errorf("listen for http: %w", err)
+		return err
 	}
-	defer func() { _ = listener.Close() }() // the server closes it too
+	defer doors.close()
 	mgr, err := newManager(config)
 	if err != nil {
 		return err
 	}
-	if err := assemble(ctx, mgr, config, listener); err != nil {
+	house := &house{Config: config, doors: doors, manager: mgr}
+	defer house.close()
+	if err := house.assemble(ctx); err != nil {
 		return err
 	}
-	config.Log.InfoContext(ctx, "serin is starting", "listen", listener.Addr().String(), "gateway", config.Gateway, "namespaces", config.Namespaces)
+	config.Log.InfoContext(ctx, "serin is starting", "listen", doors.http.Addr().String(), "gateway", config.Gateway, "namespaces", config.Namespaces)
 	return mgr.Start(ctx)
+}
+
+// doors are where requests come in.
+type doors struct {
+	http net.Listener
+	tap  net.Listener // nil for none
+}
+
+func listen(ctx context.Context, config Config) (d doors, err error) {
+	var listener net.ListenConfig
+	if d.http, err = listener.Listen(ctx, "tcp", config.Listen); err != nil {
+		return d, fmt.Errorf("listen for http: %w", err)
+	}
+	if config.Tap == "" {
+		return d, nil
+	}
+	if d.tap, err = listener.Listen(ctx, "tcp", config.Tap); err != nil {
+		d.close()
+		return d, fmt.Errorf("listen for the proxy: %w", err)
+	}
+	return d, nil
+}
+
+// close closes what a server may have closed already.
+func (d doors) close() {
+	_ = d.http.Close()
+	if d.tap != nil {
+		_ = d.tap.Close()
+	}
 }
 
 func newManager(config Config) (manager.Manager, error) {
@@ -152,55 +195,4 @@ func newManager(config Config) (manager.Manager, error) {
 		return nil, fmt.Errorf("set up the controller: %w", err)
 	}
 	return mgr, nil
-}
-
-// assemble hands everything that runs to the manager, which owns it from then
-// on.
-func assemble(ctx context.Context, mgr manager.Manager, config Config, listener net.Listener) error {
-	recorder, stopRecorder, err := newRecorder(mgr.GetConfig(), mgr.GetScheme())
-	if err != nil {
-		return err
-	}
-	verdicts := make(controller.Verdicts)
-	registry := prometheus.NewRegistry()
-	recorded := metrics.New(registry, config.Version)
-	sessions := session.New(session.Config{Gateway: config.Gateway, Notify: verdicts.Notify, Measured: recorded.Measured, Log: config.Log})
-	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Answered: recorded.Hook, Log: config.Log})
-	alerts, err := newAlerts(mgr, config)
-	if err != nil {
-		return err
-	}
-	reconciler := &controller.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(),
-		Recorder: recorder, Sessions: sessions, Hooks: hooks, Alerts: alerts, Metrics: recorded,
-		KnativeNamespace: config.KnativeNamespace, Log: config.Log,
-	}
-	if err := reconciler.Setup(ctx, mgr, verdicts, config.SeveralInOneProcess); err != nil {
-		return err
-	}
-	server := &httpapi.Server{Listener: listener, Metrics: prometheus.Gatherers{ctrlmetrics.Registry, registry}, Log: config.Log, Ready: func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if !mgr.GetCache().WaitForCacheSync(ctx) {
-			return errors.New("the caches are not filled yet")
-		}
-		return nil
-	}}
-	for _, runnable := range []manager.Runnable{
-		server, stopRecorder,
-		manager.RunnableFunc(sessions.Run), manager.RunnableFunc(hooks.Run), manager.RunnableFunc(alerts.Run),
-	} {
-		if err := mgr.Add(runnable); err != nil {
-			return fmt.Errorf("set up the daemon: %w", err)
-		}
-	}
-	return nil
-}
-
-func newAlerts(mgr manager.Manager, config Config) (*alert.Alerts, error) {
-	c := alert.Config{Reader: mgr.GetAPIReader(), Global: config.Alert, Log: config.Log}
-	if err := c.Validate(); err != nil {
-		return nil, fmt.Errorf("alerts: %w", err)
-	}
-	return alert.New(c), nil
 }

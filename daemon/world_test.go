@@ -154,7 +154,10 @@ func (w *world) daemon(config daemon.Config) (stop func()) {
 		config.Cluster = env.Config
 	}
 	config.Gateway, config.Namespaces = env.Gateway, []string{w.namespace}
-	config.Listen, config.SeveralInOneProcess = "127.0.0.1:0", true
+	config.SeveralInOneProcess = true
+	if config.Listen == "" {
+		config.Listen = "127.0.0.1:0"
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.Context()))
 	done := make(chan error, 1)
 	go func() { done <- daemon.Run(ctx, config) }()

@@ -295,6 +295,7 @@ func TestMistakesInRulesAreNamed(t *testing.T) {
 		`{` + about + `, "status": 600}`:                                                 "from 200 to 599",
 		`{` + about + `, "status": "503"}`:                                               "the body is no fault",
 		`{` + about + `, "status": 503, "percent": 101}`:                                 "at most 100, not 101",
+		`{` + about + `, "status": 503, "percent": 0}`:                                   "above 0 and at most 100, not 0",
 		`{` + about + `, "status": 503, "percent": -1}`:                                  "above 0",
 		`{` + about + `, "status": 503, "target": "users"}`:                              `target must be canary, primary or both, not "users"`,
 		`{` + about + `, "status": 503, "pathPrefix": "api"}`:                            "must begin with /",

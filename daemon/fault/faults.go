@@ -222,7 +222,7 @@ func (f *Faults) hit(canary types.NamespacedName, side v1beta1.Side, path string
 	defer f.mu.RUnlock()
 	now := time.Now()
 	for _, a := range f.rules {
-		if a.about(canary, side) && strings.HasPrefix(path, a.PathPrefix) && now.Before(*a.Expires) && mathrand.Float64()*100 < a.Percent {
+		if a.about(canary, side) && strings.HasPrefix(path, a.PathPrefix) && now.Before(*a.Expires) && mathrand.Float64()*100 < float64(a.Percent) {
 			a.hits.Add(1)
 			f.injections.WithLabelValues(a.Namespace, a.Name, string(side), a.actions()[0]).Inc()
 			return &a.Rule

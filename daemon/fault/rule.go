@@ -35,7 +35,7 @@ type Rule struct {
 	// Target is canary (the default), primary or both.
 	Target string `json:"target,omitempty"`
 	// Percent of the requests, above 0, at most 100. Default 100.
-	Percent float64 `json:"percent,omitempty"`
+	Percent Percent `json:"percent,omitempty"`
 	// PathPrefix is how the path of a request begins; empty for any.
 	PathPrefix string `json:"pathPrefix,omitempty"`
 
@@ -60,6 +60,17 @@ type Rule struct {
 	Started *time.Time `json:"started,omitempty"`
 	Expires *time.Time `json:"expires,omitempty"`
 	Hits    int64      `json:"hits"`
+}
+
+// Percent is a share that is given; none is 100.
+type Percent float64
+
+// UnmarshalJSON refuses 0, which nobody means who gives it.
+func (p *Percent) UnmarshalJSON(text []byte) error {
+	if err := json.Unmarshal(text, (*float64)(p)); err != nil || *p == 0 {
+		return fmt.Errorf("percent must be above 0 and at most 100, not %s", text)
+	}
+	return nil
 }
 
 // Request is what is sent instead of the load's own.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -18,14 +19,18 @@ import (
 	"github.com/serin-dev/serin/daemon/access"
 	"github.com/serin-dev/serin/daemon/archive"
 	"github.com/serin-dev/serin/daemon/history"
+	"github.com/serin-dev/serin/daemon/page"
 )
 
 // onePath is a Canary; names are Kubernetes' own, so nothing else is one.
 const onePath = "/canaries/{namespace:[a-z0-9][-a-z0-9]*}/{name:[a-z0-9][-.a-z0-9]*}"
 
-func (s *Server) routeAPI(api *mux.Router) {
+// apiPath is what all paths of the API begin with.
+const apiPath = "/api/v1"
+
+func (s *Server) routeAPI(router *mux.Router) {
 	get := func(path string, f func(http.ResponseWriter, *http.Request) error) {
-		api.Handle(path, s.handle(f)).Methods(http.MethodGet, http.MethodHead)
+		router.Handle(apiPath+path, s.handle(f)).Methods(http.MethodGet, http.MethodHead)
 	}
 	get("/openapi.yaml", s.openAPI)
 	get("/canaries", s.list)
@@ -35,12 +40,12 @@ func (s *Server) routeAPI(api *mux.Router) {
 	get(onePath+"/report", s.report)
 	get(onePath+"/reports", s.reports)
 	get(onePath+"/reports/{report:[A-Za-z0-9][-.A-Za-z0-9]*}", s.oldReport)
-	api.Handle(onePath+"/{command:promote|abort|approve|retry|pause|resume}", s.handle(s.command)).Methods(http.MethodPost)
+	router.Handle(apiPath+onePath+"/{command:promote|abort|approve|retry|pause|resume}", s.handle(s.command)).Methods(http.MethodPost)
 	get("/faults", s.listFaults)
 	get("/faults/{fault:[A-Za-z0-9]+}", s.oneFault)
-	api.Handle("/faults", s.handle(s.addFault)).Methods(http.MethodPost)
-	api.Handle("/faults", s.handle(s.endFaults)).Methods(http.MethodDelete)
-	api.Handle("/faults/{fault:[A-Za-z0-9]+}", s.handle(s.endFault)).Methods(http.MethodDelete)
+	router.Handle(apiPath+"/faults", s.handle(s.addFault)).Methods(http.MethodPost)
+	router.Handle(apiPath+"/faults", s.handle(s.endFaults)).Methods(http.MethodDelete)
+	router.Handle(apiPath+"/faults/{fault:[A-Za-z0-9]+}", s.handle(s.endFault)).Methods(http.MethodDelete)
 }
 
 func keyOf(o client.Object) types.NamespacedName { return client.ObjectKeyFromObject(o) }
@@ -92,7 +97,8 @@ func (s *Server) one(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, http.StatusOK, s.detail(canary))
 }
 
-// command gives a Canary a command. A browser is sent back to the page.
+// command gives a Canary a command. The field "for" of a form, or of the query,
+// names the revision that it is meant for. A browser is sent back to the page.
 func (s *Server) command(w http.ResponseWriter, r *http.Request) error {
 	canary, err := s.find(r)
 	if err != nil {
@@ -101,23 +107,37 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Guard.Check(r, access.Action{Verb: "patch", Namespace: canary.Namespace, Name: canary.Name}); err != nil {
 		return err
 	}
-	annotation, value, err := canary.Give(mux.Vars(r)["command"], time.Now())
+	if err := r.ParseForm(); err != nil {
+		return badRequest(err)
+	}
+	command := mux.Vars(r)["command"]
+	annotation, value, err := canary.Give(command, time.Now())
 	if err != nil {
 		return &Error{http.StatusConflict, err.Error()}
+	}
+	if seen := r.Form.Get("for"); seen != "" && canary.Status.Analysis != nil && seen != canary.Status.Analysis.CanaryRevision {
+		return &Error{http.StatusConflict, fmt.Sprintf("this was for %.80s, and %s is at %s now", seen, canary.Name, canary.Status.Analysis.CanaryRevision)}
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]*string{annotation: value}}})
 	if err != nil {
 		return err
 	}
-	if err := s.Change.Patch(r.Context(), canary, client.RawPatch(types.MergePatchType, patch)); err != nil {
+	if err := s.Change.Patch(r.Context(), canary.DeepCopy(), client.RawPatch(types.MergePatchType, patch)); err != nil {
 		return fmt.Errorf("annotate canary %s: %w", keyOf(canary), err)
 	}
 	s.Log.InfoContext(r.Context(), "command over http", "canary", keyOf(canary).String(), "annotation", annotation, "from", r.RemoteAddr)
 	if wantsPage(r) {
-		http.Redirect(w, r, pagePath(canary), http.StatusSeeOther)
+		http.Redirect(w, r, page.Path(canary.Namespace, canary.Name), http.StatusSeeOther)
 		return nil
 	}
-	return respond(w, http.StatusAccepted, map[string]*string{"annotation": &annotation, "value": value})
+	return respond(w, http.StatusAccepted, map[string]any{
+		"annotation": annotation, "value": value, "message": fmt.Sprintf("Told %s to %s.", canary.Name, command),
+	})
+}
+
+// wantsPage reports whether a form was sent by a browser that shows the answer.
+func wantsPage(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // histograms writes what was measured as an HdrHistogram interval log.

@@ -140,7 +140,7 @@ func TestDescriptionIsComplete(t *testing.T) {
 		}
 		for _, method := range methods {
 			if method != http.MethodHead {
-				served[method+" "+withoutPatterns(template)] = true
+				served[method+" "+withoutPatterns(strings.TrimPrefix(template, apiPath))] = true
 			}
 		}
 		return nil

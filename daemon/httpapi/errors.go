@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strings"
 )
 
 // Error is an error that the client is told. So is every other error that has
@@ -59,7 +60,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	// The client may be gone; there is nobody else to tell.
-	_ = respond(w, told.HTTPStatus(), map[string]string{"error": told.Error()})
+	_ = respond(w, told.HTTPStatus(), map[string]string{"error": strings.ReplaceAll(told.Error(), "\n", "; ")})
 }
 
 func respond(w http.ResponseWriter, status int, body any) error {

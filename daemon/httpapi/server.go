@@ -18,6 +18,7 @@ import (
 	"github.com/serin-dev/serin/daemon/archive"
 	"github.com/serin-dev/serin/daemon/fault"
 	"github.com/serin-dev/serin/daemon/history"
+	"github.com/serin-dev/serin/daemon/page"
 )
 
 // Limits that keep a slow or hostile client from holding a connection, and a
@@ -47,16 +48,19 @@ type Server struct {
 	// whether this daemon has the lease: only then do faults act here.
 	History *history.History
 	Reports archive.Shelf
-	Faults  *fault.Rules
+	Faults  *fault.Faults
 	Working func() bool
 	// Contract serves Flagger's load tester contract; nil for not at all.
 	Contract func(*mux.Router)
+	// Namespaces are those that are served; empty for all.
+	Namespaces []string
 	// Version is the daemon's own.
 	Version string
 	Log     *slog.Logger
 
-	views   memo         // what streams send
-	streams atomic.Int32 // that are open
+	events  memo[[]byte]       // what the API's streams send
+	pages   memo[page.Regions] // what the pages' streams send
+	streams atomic.Int32       // that are open
 }
 
 // Start serves until ctx ends, then lets requests that are under way finish.
@@ -94,7 +98,7 @@ func (s *Server) Handler() http.Handler {
 	router.Handle("/healthz", s.handle(s.healthz)).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/readyz", s.handle(s.readyz)).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{})).Methods(http.MethodGet)
-	s.routeAPI(router.PathPrefix("/api/v1").Subrouter())
+	s.routeAPI(router)
 	s.routePages(router)
 	if s.Contract != nil {
 		s.Contract(router)

@@ -9,31 +9,161 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/access"
+	"github.com/serin-dev/serin/daemon/archive"
+	"github.com/serin-dev/serin/daemon/fault"
+	"github.com/serin-dev/serin/daemon/history"
+	"github.com/serin-dev/serin/measure"
 )
 
-func newServer() *Server {
-	return &Server{
-		Ready:   func(context.Context) error { return nil },
-		Metrics: prometheus.NewRegistry(),
-		Log:     slog.New(slog.DiscardHandler),
-	}
+// cluster has Canaries, knows one token, and keeps the patches that come.
+type cluster struct {
+	client.Client
+	mu       sync.Mutex // guards what follows
+	canaries []*v1beta1.Canary
+	patches  []string
 }
 
-func get(s *Server, method, path string) *httptest.ResponseRecorder {
+func (c *cluster) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, canary := range c.canaries {
+		if client.ObjectKeyFromObject(canary) == key {
+			canary.DeepCopyInto(o.(*v1beta1.Canary))
+			return nil
+		}
+	}
+	return apierrors.NewNotFound(schema.GroupResource{Resource: "canaries"}, key.Name)
+}
+
+func (c *cluster) List(_ context.Context, o client.ObjectList, _ ...client.ListOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, canary := range c.canaries {
+		o.(*v1beta1.CanaryList).Items = append(o.(*v1beta1.CanaryList).Items, *canary.DeepCopy())
+	}
+	return nil
+}
+
+func (c *cluster) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	data, err := patch.Data(o)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.patches = append(c.patches, o.GetName()+" "+string(data))
+	return err
+}
+
+func (c *cluster) Create(_ context.Context, o client.Object, _ ...client.CreateOption) error {
+	switch review := o.(type) {
+	case *authenticationv1.TokenReview:
+		review.Status.Authenticated = review.Spec.Token == "good"
+		review.Status.User.Username = "ann"
+	case *authorizationv1.SubjectAccessReview:
+		review.Status.Allowed = review.Spec.ResourceAttributes.Namespace == "test"
+	}
+	return nil
+}
+
+// shelf has one report.
+type shelf struct{ archive.Shelf }
+
+func (shelf) List(context.Context, types.NamespacedName) ([]string, error) {
+	return []string{"20260102T030405Z.podinfo-00001"}, nil
+}
+
+func (shelf) Read(_ context.Context, _ types.NamespacedName, id string) ([]byte, error) {
+	if id != "20260102T030405Z.podinfo-00001" {
+		return nil, archive.ErrNone
+	}
+	return []byte("<!doctype html>"), nil
+}
+
+// tested is a Server over a cluster with a rollout under way, test/podinfo, and
+// a Canary that waits for its first, prod/shop.
+type tested struct {
+	*Server
+	cluster *cluster
+	working bool
+	said    []string // of faults
+}
+
+var podinfo = types.NamespacedName{Namespace: "test", Name: "podinfo"}
+
+func newServer(t testing.TB) *tested {
+	t.Helper()
+	running := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "podinfo"}}
+	running.Spec.TargetRef = v1beta1.TargetRef{APIVersion: v1beta1.TargetAPIVersion, Kind: v1beta1.TargetKind, Name: "podinfo"}
+	running.Spec.Analysis.StepWeight = new(int32(10))
+	running.Status = v1beta1.CanaryStatus{Phase: v1beta1.PhaseProgressing, CanaryWeight: 10, LastTransitionTime: metav1.Now()}
+	running.Status.Analysis = &v1beta1.AnalysisStatus{
+		PrimaryRevision: "podinfo-00001", CanaryRevision: "podinfo-00002", Stage: v1beta1.StageMeasuring, StartTime: metav1.NowMicro(), Verdict: "pass",
+		Metrics: []v1beta1.MetricStatus{{Name: "request-success-rate", Verdict: "pass", Message: "success rate 100%", Value: new(100.0), Requests: 50}},
+		Canary:  &v1beta1.Measured{Requests: 50, SuccessRatePercent: 100, P50Milliseconds: 1.5, P99Milliseconds: 3},
+		Plan:    &v1beta1.PlanStatus{Requests: 100, DurationSeconds: 10, Message: "a step needs about 10s"},
+	}
+	waiting := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "shop"}}
+	waiting.Spec.TargetRef.Name = "shop"
+	s := &tested{cluster: &cluster{canaries: []*v1beta1.Canary{running, waiting}}, working: true}
+	past := history.New(history.Config{})
+	past.Status(running, new(v1beta1.CanaryStatus))
+	past.Event(podinfo, "Normal", "New revision detected!")
+	snap := new(measure.Snapshot)
+	now := time.Now()
+	snap.Add(measure.Result{Intended: now, Sent: now, Done: now.Add(time.Millisecond), Outcome: measure.Status(200), OK: true})
+	past.Measured(podinfo, snap, snap)
+	s.Server = &Server{
+		Ready:    func(context.Context) error { return nil },
+		Metrics:  prometheus.NewRegistry(),
+		Canaries: s.cluster, Change: s.cluster, Guard: &access.Guard{Client: s.cluster},
+		History: past, Reports: shelf{}, Working: func() bool { return s.working },
+		Faults: fault.New(fault.Config{Notify: func(_ context.Context, _ types.NamespacedName, _, message string) { s.said = append(s.said, message) }}),
+		Log:    slog.New(slog.DiscardHandler),
+	}
+	return s
+}
+
+// from makes a request look as if it came from an address to that of the
+// server.
+func from(r *http.Request, remote, local string) *http.Request {
+	r.RemoteAddr = remote
+	addr, _ := net.ResolveTCPAddr("tcp", local)
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(addr)))
+}
+
+// inside is a request over loopback, outside one from another pod.
+func inside(method, path, body string) *http.Request {
+	return from(httptest.NewRequest(method, "http://localhost:8080"+path, strings.NewReader(body)), "127.0.0.1:4711", "127.0.0.1:8080")
+}
+
+func outside(method, path, body string) *http.Request {
+	return from(httptest.NewRequest(method, "http://serin.test:8080"+path, strings.NewReader(body)), "10.9.9.9:4711", "10.1.2.3:8080")
+}
+
+func (s *tested) ask(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	s.Handler().ServeHTTP(w, r)
 	return w
 }
 
 func TestAnswers(t *testing.T) {
-	s := newServer()
-	notReady := newServer()
+	s, notReady := newServer(t), newServer(t)
 	notReady.Ready = func(context.Context) error { return errors.New("the caches are not filled yet") }
 	for _, tc := range []struct {
-		server       *Server
+		server       *tested
 		method, path string
 		status       int
 		body         string
@@ -46,7 +176,7 @@ func TestAnswers(t *testing.T) {
 		{notReady, "GET", "/readyz", 503, "the caches are not filled yet"},
 		{notReady, "GET", "/healthz", 200, `{"status":"ok"}`},
 	} {
-		got := get(tc.server, tc.method, tc.path)
+		got := tc.server.ask(outside(tc.method, tc.path, ""))
 		if got.Code != tc.status || !strings.Contains(got.Body.String(), tc.body) {
 			t.Errorf("%s %s = %d %q, want %d with %q", tc.method, tc.path, got.Code, got.Body, tc.status, tc.body)
 		}
@@ -54,7 +184,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestPanicsAndUnknownErrorsStayInside(t *testing.T) {
-	s := newServer()
+	s := newServer(t)
 	for name, f := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"panic": func(http.ResponseWriter, *http.Request) error { panic("secret") },
 		"error": func(http.ResponseWriter, *http.Request) error { return errors.New("secret") },
@@ -67,23 +197,58 @@ func TestPanicsAndUnknownErrorsStayInside(t *testing.T) {
 	}
 }
 
-func TestServesUntilItsContextEnds(t *testing.T) {
-	s := newServer()
+// serve runs the server on loopback until the test ends.
+func (s *tested) serve(t *testing.T) (address string) {
+	t.Helper()
 	var err error
 	if s.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Start(ctx) }()
-	resp, err := http.Get("http://" + s.Listener.Addr().String() + "/healthz")
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Start returned %v after its context had ended", err)
+		}
+	})
+	return s.Listener.Addr().String()
+}
+
+func TestServesUntilItsContextEnds(t *testing.T) {
+	address := newServer(t).serve(t)
+	for _, path := range []string{"/healthz", "/api/v1/canaries/test/podinfo/stream"} { // one that ends, and one that would not
+		resp, err := http.Get("http://" + address + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 10)
+		if _, err := io.ReadFull(resp.Body, first); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		t.Cleanup(func() { _ = resp.Body.Close() })
+	}
+}
+
+// Clients that send their headers a byte at a time get nothing, and take
+// nothing from others.
+func TestSlowClientsDoNotStopTheProbe(t *testing.T) {
+	address := newServer(t).serve(t)
+	for range 500 {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, "GET /readyz HTTP/1.1\r\nHost: loc")
+	}
+	resp, err := http.Get("http://" + address + "/readyz")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.Copy(io.Discard, resp.Body)
 	_ = resp.Body.Close()
-	cancel()
-	if err := <-done; err != nil {
-		t.Errorf("Start returned %v after its context had ended", err)
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d", resp.StatusCode)
 	}
 }

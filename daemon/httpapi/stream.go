@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 const (
@@ -28,26 +26,28 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	key := keyOf(canary)
-	return s.send(w, r, "canary", func(ctx context.Context) ([]byte, error) {
-		return s.views.get("canary "+key.String(), func() ([]byte, error) {
+	return s.send(w, r, func(ctx context.Context) ([]byte, error) {
+		return s.events.get(key.String(), func() ([]byte, error) {
 			// It is for others too, whoever goes meanwhile.
 			canary, err := s.read(context.WithoutCancel(ctx), key)
 			if err != nil {
 				return nil, err
 			}
-			return json.Marshal(s.detail(canary))
+			text, err := json.Marshal(s.detail(canary))
+			return fmt.Appendf(nil, "event: canary\ndata: %s\n\n", text), err
 		})
 	})
 }
 
-// send sends an event each second. What it sends has no line break.
-func (s *Server) send(w http.ResponseWriter, r *http.Request, name string, next func(context.Context) ([]byte, error)) error {
+// send sends an event each second, where there is one. The first error is the
+// answer; any other ends the stream.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, next func(context.Context) ([]byte, error)) error {
 	if s.streams.Add(1) > maxStreams {
 		s.streams.Add(-1)
 		return &Error{http.StatusServiceUnavailable, "too many streams are open: close some, or poll"}
 	}
 	defer s.streams.Add(-1)
-	data, err := next(r.Context())
+	event, err := next(r.Context())
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, name string, next 
 	for {
 		// What cannot set deadlines has no slow client.
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, data); err != nil {
+		if _, err := w.Write(event); err != nil {
 			return nil //nolint:nilerr // the client is gone
 		}
 		if err := control.Flush(); err != nil {
@@ -70,7 +70,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, name string, next 
 			return nil
 		case <-ticker.C:
 		}
-		if data, err = next(r.Context()); err != nil {
+		if event, err = next(r.Context()); err != nil {
 			return nil //nolint:nilerr // the headers are out: the end of the stream is all that can be said
 		}
 	}
@@ -78,21 +78,21 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, name string, next 
 
 // memo keeps what many clients want in the same second, so that it is made
 // once. Its zero value is empty and ready for use.
-type memo struct {
-	mu    sync.Mutex // guards kept
-	kept  map[string]*memoized
+type memo[V any] struct {
+	mu    sync.Mutex // guards what follows
+	kept  map[string]*memoized[V]
 	swept time.Time
 }
 
-type memoized struct {
+type memoized[V any] struct {
 	mu    sync.Mutex // guards what follows, and is held while it is made
 	at    time.Time
-	value []byte
+	value V
 	err   error
 }
 
-// get returns what f makes, or made in the last beat.
-func (m *memo) get(key string, f func() ([]byte, error)) ([]byte, error) {
+// get returns what f makes, or made a moment ago.
+func (m *memo[V]) get(key string, f func() (V, error)) (V, error) {
 	one := m.of(key)
 	one.mu.Lock()
 	defer one.mu.Unlock()
@@ -103,26 +103,16 @@ func (m *memo) get(key string, f func() ([]byte, error)) ([]byte, error) {
 	return one.value, one.err
 }
 
-func (m *memo) of(key string) *memoized {
+func (m *memo[V]) of(key string) *memoized[V] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now := time.Now(); m.kept == nil || now.Sub(m.swept) > time.Minute {
-		m.kept, m.swept = make(map[string]*memoized), now // nobody may look at most of them any more
+		m.kept, m.swept = make(map[string]*memoized[V]), now // nobody may look at most of them any more
 	}
 	one := m.kept[key]
 	if one == nil {
-		one = new(memoized)
+		one = new(memoized[V])
 		m.kept[key] = one
 	}
 	return one
-}
-
-// wantsPage reports whether a browser asks for something to show.
-func wantsPage(r *http.Request) bool {
-	return acceptsHTML(r.Header.Get("Accept"))
-}
-
-// pagePath is the page of a Canary.
-func pagePath(c *v1beta1.Canary) string {
-	return "/canaries/" + c.Namespace + "/" + c.Name
 }

@@ -123,7 +123,7 @@ func (s *Server) detail(c *v1beta1.Canary) details {
 			d.Weights = append(d.Weights, level(l))
 		}
 		for _, c := range r.Checks {
-			d.Checks = append(d.Checks, check(c))
+			d.Checks = append(d.Checks, check{c.Time, c.Weight, c.Verdict, c.Metrics})
 		}
 		for _, e := range r.Events {
 			d.Events = append(d.Events, event(e))

@@ -112,7 +112,8 @@ func (s *session) run(ctx context.Context) {
 		}
 	})
 	wg.Go(func() { s.judgeChecks(ctx) })
-	err := loadgen.Run(ctx, s.spec.Load.plan(), s.target(s.spec.Primary, s.primaryRecorder), s.target(s.spec.Canary, s.canaryRecorder))
+	err := loadgen.Run(ctx, s.spec.Load.plan(),
+		s.target(v1beta1.SidePrimary, s.spec.Primary, s.primaryRecorder), s.target(v1beta1.SideCanary, s.spec.Canary, s.canaryRecorder))
 	if err != nil {
 		// LoadFor has validated the plan, so this is a defect, not a verdict.
 		s.config.Log.ErrorContext(ctx, "the measured load cannot be sent", "canary", s.canary.String(), "error", err)
@@ -120,6 +121,10 @@ func (s *session) run(ctx context.Context) {
 	cancel()
 }
 
-func (s *session) target(t Target, recorder *measure.Recorder) loadgen.Target {
-	return loadgen.Target{URL: "http://" + t.Host, ConnectTo: s.config.Gateway, Recorder: recorder, Transport: s.config.Transport}
+func (s *session) target(side v1beta1.Side, t Target, recorder *measure.Recorder) loadgen.Target {
+	target := loadgen.Target{URL: "http://" + t.Host, ConnectTo: s.config.Gateway, Recorder: recorder, Transport: s.config.Transport}
+	if s.config.Detour != nil {
+		target.Detour = s.config.Detour(s.canary, side)
+	}
+	return target
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/rollout"
+	"github.com/serin-dev/serin/loadgen"
 	"github.com/serin-dev/serin/measure"
 )
 
@@ -42,7 +43,9 @@ type Config struct {
 	// Measured is given everything that is measured, judged or not; nil for
 	// nobody. It must not keep the snapshots.
 	Measured func(canary types.NamespacedName, primary, candidate *measure.Snapshot)
-	Log      *slog.Logger
+	// Detour may disturb the requests to a revision; nil for nobody.
+	Detour func(canary types.NamespacedName, side v1beta1.Side) loadgen.Detour
+	Log    *slog.Logger
 }
 
 // Sessions is the set of running sessions, one per Canary.
