@@ -10,7 +10,7 @@ N        ?= 100000
 .DEFAULT_GOAL := help
 # Static, and without what makes the linker keep methods that nobody calls.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '-s -w'
-.PHONY: help demo test check build testenv lint fmt generate generate-check vuln simulate fuzz bench-load bench-measure bench-judge bench-rollback bench-scale clean
+.PHONY: help demo test check build testenv lint fmt generate generate-check vuln simulate fuzz bench-load bench-measure bench-judge bench-rollback bench-tap bench-scale clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,8 @@ fuzz: ## Fuzz the judge and what strangers send, FUZZTIME each
 	$(GO) test -run '^$$' -fuzz FuzzParseHey -fuzztime $(FUZZTIME) ./loadgen
 	$(GO) test -run '^$$' -fuzz FuzzJudge -fuzztime $(FUZZTIME) ./analysis
 	$(GO) test -run '^$$' -fuzz FuzzReadLog -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./measure
+	$(GO) test -run '^$$' -fuzz FuzzProxy -fuzztime $(FUZZTIME) ./daemon/tap
+	$(GO) test -run '^$$' -fuzz FuzzFind -fuzztime $(FUZZTIME) ./daemon/hosts
 	$(GO) test -run '^$$' -fuzz FuzzDecodeHistogram -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./measure
 
 bench-load: ## The load engine against wrk, hey and vegeta, where they are installed
@@ -75,6 +77,9 @@ bench-judge: ## Simulated rollouts: how often the judge is wrong, how soon it is
 
 bench-rollback: ## Time from the decision to roll back until the Route shows it
 	$(GO) test ./daemon -run '^$$' -bench Rollback -benchtime 50x -timeout $(TIMEOUT)
+
+bench-tap: ## The proxy that measures, against asking directly
+	$(GO) test ./daemon/tap -run '^$$' -bench 'Direct|Proxied' -benchtime 20000x
 
 bench-scale: build ## One daemon with a thousand Canaries; wants 20 GB and twenty minutes
 	$(GO) run ./bench/scale

@@ -38,6 +38,9 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
+	if plan.Proxy != nil && o.hey.Proxy == "" {
+		_, _ = fmt.Fprintf(stderr, "through the proxy %s, from $http_proxy\n", plan.Proxy.Redacted()) // only a remark
+	}
 	err = r.run(ctx, plan, stderr)
 	if err := errors.Join(err, r.close()); err != nil {
 		return err

@@ -47,6 +47,7 @@ func (o *options) plan() (loadgen.Plan, error) {
 			p.MaxRequests -= p.MaxRequests % int64(o.hey.Workers)
 		}
 	}
+	p.Proxy = o.environmentProxy()
 	var err error
 	if o.hey.Proxy != "" {
 		if p.Proxy, err = parseProxy(o.hey.Proxy); err != nil {

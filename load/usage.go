@@ -21,7 +21,7 @@ hey's flags, which mean the same:
   -T TYPE         Content-Type header (text/html)
   -U AGENT        User-Agent header
   -a USER:PASS    basic authentication
-  -x HOST:PORT    HTTP proxy
+  -x HOST:PORT    HTTP proxy ($http_proxy, where $no_proxy does not say otherwise)
   -h2             HTTP/2, over TLS
   -host HOST      Host header, and server name of TLS
   -cpus N         processors to use (as few as will do)

@@ -134,7 +134,7 @@ func (t *truncated) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p[:min(len(p), 1)])
 	if err == nil || n > 0 {
 		err = io.ErrUnexpectedEOF
-	} else if err == io.EOF { //nolint:errorlint // as io.Reader says
+	} else if err == io.EOF {
 		err = io.ErrUnexpectedEOF // even an empty one does
 	}
 	return n, err

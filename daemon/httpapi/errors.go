@@ -26,20 +26,23 @@ func (e *Error) HTTPStatus() int { return e.Status }
 // handle adapts a handler that returns an error.
 func (s *Server) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			switch p := recover(); p {
-			case nil:
-			case http.ErrAbortHandler: //nolint:errorlint // what panics is this very value
-				panic(p) // meant to cut the connection
-			default:
-				s.Log.ErrorContext(r.Context(), "handler panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-				s.fail(w, r, fmt.Errorf("panic: %v", p))
-			}
-		}()
+		defer s.contain(w, r)
 		if err := f(w, r); err != nil {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// contain is deferred by a handler that may panic.
+func (s *Server) contain(w http.ResponseWriter, r *http.Request) {
+	switch p := recover(); p {
+	case nil:
+	case http.ErrAbortHandler:
+		panic(p) // meant to cut the connection
+	default:
+		s.Log.ErrorContext(r.Context(), "handler panicked", "stack", string(debug.Stack()))
+		s.fail(w, r, fmt.Errorf("panic: %v", p))
+	}
 }
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {

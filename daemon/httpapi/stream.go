@@ -60,10 +60,10 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, next func(context.
 		// What cannot set deadlines has no slow client.
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
 		if _, err := w.Write(event); err != nil {
-			return nil //nolint:nilerr // the client is gone
+			return nil // the client is gone
 		}
 		if err := control.Flush(); err != nil {
-			return nil //nolint:nilerr // the client is gone
+			return nil // the client is gone
 		}
 		select {
 		case <-r.Context().Done():
@@ -71,7 +71,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, next func(context.
 		case <-ticker.C:
 		}
 		if event, err = next(r.Context()); err != nil {
-			return nil //nolint:nilerr // the headers are out: the end of the stream is all that can be said
+			return nil // the headers are out: the end of the stream is all that can be said
 		}
 	}
 }

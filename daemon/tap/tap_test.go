@@ -70,16 +70,26 @@ func newTapped(t testing.TB, workload http.HandlerFunc) *tapped {
 	return p
 }
 
-// ask sends one request and returns the whole answer.
-func (p *tapped) ask(t *testing.T, req *http.Request) (*http.Response, string, error) {
+// answer is one that came whole.
+type answer struct {
+	status          int
+	header, trailer http.Header
+	body            string
+}
+
+// ask sends one request.
+func (p *tapped) ask(t *testing.T, req *http.Request) (answer, error) {
 	t.Helper()
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }() // read to its end
 	body, err := io.ReadAll(resp.Body)
-	return resp, string(body), err
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{resp.StatusCode, resp.Header, resp.Trailer, string(body)}, nil
 }
 
 func get(t *testing.T, target string) *http.Request {
@@ -103,15 +113,15 @@ func TestRequestsAreForwardedAndMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("User-Agent", "curl/8")
-	resp, body, err := p.ask(t, req)
+	got, err := p.ask(t, req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := resp.Header.Get("X-Asked"), `PUT `+host+`:8080 /a%2Fb?q=1;2&x "body" curl/8`; got != want {
+	if got, want := got.header.Get("X-Asked"), `PUT `+host+`:8080 /a%2Fb?q=1;2&x "body" curl/8`; got != want {
 		t.Errorf("the workload was asked %s, want %s", got, want)
 	}
-	if resp.StatusCode != http.StatusTeapot || body != "short and stout" {
-		t.Errorf("answer %d %q", resp.StatusCode, body)
+	if got.status != http.StatusTeapot || got.body != "short and stout" {
+		t.Errorf("answer %+v", got)
 	}
 	r := <-p.recorded
 	if r.Outcome != measure.Status(418) || !r.OK || r.Lag() != 0 || r.ResponseTime() <= 0 {
@@ -152,13 +162,8 @@ func TestFailuresAreWhatTheyAre(t *testing.T) {
 		"/truncated":  {measure.Truncated, 0},
 		"/nonsense":   {measure.Protocol, 502},
 	} {
-		resp, body, err := p.ask(t, get(t, "http://"+host+path))
-		status := 0
-		if err == nil {
-			status = resp.StatusCode
-		}
-		if status != want.status {
-			t.Errorf("%s: the client gets %d %q, %v; want %d", path, status, body, err, want.status)
+		if got, err := p.ask(t, get(t, "http://"+host+path)); got.status != want.status {
+			t.Errorf("%s: the client gets %+v, %v; want %d", path, got, err, want.status)
 		}
 		if r := <-p.recorded; r.Outcome != want.outcome || r.OK == want.outcome.Failed() {
 			t.Errorf("%s: recorded %+v, want %v", path, r, want.outcome)
@@ -172,8 +177,8 @@ func TestResetIsPassedOn(t *testing.T) {
 	p.wrap = func(hosts.Place, http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(*http.Request) (*http.Response, error) { return nil, syscall.ECONNRESET })
 	}
-	if resp, _, err := p.ask(t, get(t, "http://"+host+"/")); err == nil {
-		t.Errorf("answer %d", resp.StatusCode)
+	if got, err := p.ask(t, get(t, "http://"+host+"/")); err == nil {
+		t.Errorf("answer %+v", got)
 	}
 	if r := <-p.recorded; r.Outcome != measure.Reset {
 		t.Errorf("recorded %+v", r)
@@ -242,15 +247,15 @@ func TestHeadersOfOneConnectionStayThere(t *testing.T) {
 		"Proxy-Authorization": {"Basic eA=="}, "Proxy-Connection": {"keep-alive"},
 		"X-Kept": {"yes"}, "X-Forwarded-For": {"192.0.2.1"}, "User-Agent": {""},
 	}
-	resp, _, err := p.ask(t, req)
+	answered, err := p.ask(t, req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(resp.Header["X-Got"], " "); got != "X-Forwarded-For=192.0.2.1 X-Kept=yes" {
+	if got := strings.Join(answered.header["X-Got"], " "); got != "X-Forwarded-For=192.0.2.1 X-Kept=yes" {
 		t.Errorf("the workload got %s", got)
 	}
-	if resp.Header.Get("X-Server") != "" || resp.Trailer.Get("X-Sum") != "42" {
-		t.Errorf("the client got headers %v, trailers %v", resp.Header, resp.Trailer)
+	if answered.header.Get("X-Server") != "" || answered.trailer.Get("X-Sum") != "42" {
+		t.Errorf("the client got %+v", answered)
 	}
 }
 
@@ -296,7 +301,7 @@ func TestRequestsAreStreamed(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		_, _, err := p.ask(t, req)
+		_, err := p.ask(t, req)
 		ended <- err
 	}()
 	_, _ = io.WriteString(write, "first")
@@ -316,7 +321,7 @@ func TestRequestsAreStreamed(t *testing.T) {
 // Nobody knows how a request would have ended whose client goes away.
 func TestClientThatGoesAwayIsNoFailure(t *testing.T) {
 	arrived, gone := make(chan struct{}), make(chan struct{})
-	p := newTapped(t, func(w http.ResponseWriter, r *http.Request) {
+	p := newTapped(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
 			close(arrived)
 			<-r.Context().Done()
@@ -330,7 +335,7 @@ func TestClientThatGoesAwayIsNoFailure(t *testing.T) {
 		t.Error("there is an answer")
 	}
 	<-gone // the workload hears of it, so the proxy has given up
-	if _, _, err := p.ask(t, get(t, "http://"+host+"/")); err != nil {
+	if _, err := p.ask(t, get(t, "http://"+host+"/")); err != nil {
 		t.Fatal(err)
 	}
 	if r := <-p.recorded; r.Outcome != measure.Status(200) || len(p.recorded) > 0 {
@@ -342,9 +347,9 @@ func TestRedirectsAreTheClients(t *testing.T) {
 	p := newTapped(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
 	})
-	resp, _, err := p.ask(t, get(t, "http://"+host+"/"))
-	if err != nil || resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "http://169.254.169.254/" {
-		t.Errorf("%+v, %v", resp, err)
+	got, err := p.ask(t, get(t, "http://"+host+"/"))
+	if err != nil || got.status != http.StatusFound || got.header.Get("Location") != "http://169.254.169.254/" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
