@@ -13,6 +13,9 @@
 // with the first: that is what a stable and a canary revision under the same
 // load are for.
 //
+// A page with an arrangement of its own takes [Charts], [Summary] and [Style]:
+// the daemon's pages of rollouts do.
+//
 // What makes the figures say less than they seem to say is part of each
 // output: a closed loop, in which a stalled server delays the very requests
 // that would have shown it, and a generator that could not keep up.

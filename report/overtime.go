@@ -17,7 +17,7 @@ func (r *Run) targetKeys() []key {
 	}
 	var out []key
 	for i := range r.Targets {
-		out = append(out, key{label: letter(i), class: filled(i), box: true})
+		out = append(out, key{label: r.label(i), class: filled(i), box: true})
 	}
 	return out
 }
@@ -69,7 +69,10 @@ func (p *panel) shade(points []point) {
 }
 
 // drawLatency draws latency over time, and returns the height that it took.
-func (r *Run) drawLatency(c *canvas, width float64) float64 {
+func (r *Run) drawLatency(c *canvas, width float64) float64 { return r.drawLatencyIn(c, width, 240) }
+
+// drawLatencyIn has the axes enclose that height.
+func (r *Run) drawLatencyIn(c *canvas, width, height float64) float64 {
 	const title = "Response time over time"
 	lo, hi := r.latencyExtent()
 	if hi == 0 {
@@ -80,7 +83,7 @@ func (r *Run) drawLatency(c *canvas, width float64) float64 {
 		{label: "p99", class: r.neutral("line")},
 		{label: "p50", class: r.neutral("line thin")},
 	}, r.limitedKeys())
-	p := r.timePanel(c, drawHead(c, width, title, keys), width, 240)
+	p := r.timePanel(c, drawHead(c, width, title, keys), width, height)
 	p.y = latencyAxis(lo, hi)
 	p.drawAxes()
 	for i := len(r.Targets) - 1; i >= 0; i-- { // the first target on top

@@ -79,7 +79,10 @@ func (r *Run) intendedRates() []float64 {
 
 // drawFailures draws failures over time as bars, and returns the height that it
 // took.
-func (r *Run) drawFailures(c *canvas, width float64) float64 {
+func (r *Run) drawFailures(c *canvas, width float64) float64 { return r.drawFailuresIn(c, width, 80) }
+
+// drawFailuresIn has the axes enclose that height.
+func (r *Run) drawFailuresIn(c *canvas, width, height float64) float64 {
 	const title = "Failures over time"
 	highest := r.highest(func(p *point) float64 { return p.perSecond(p.failures) })
 	if highest == 0 {
@@ -89,7 +92,7 @@ func (r *Run) drawFailures(c *canvas, width float64) float64 {
 	if len(keys) == 0 {
 		keys = []key{{label: "failed requests", class: filled(0), box: true}}
 	}
-	p := r.timePanel(c, drawHead(c, width, title, slices.Concat(keys, r.limitedKeys())), width, 80)
+	p := r.timePanel(c, drawHead(c, width, title, slices.Concat(keys, r.limitedKeys())), width, height)
 	p.y = rateAxis(highest, 3)
 	p.drawAxes()
 	for i := range r.Targets {

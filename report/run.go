@@ -24,12 +24,16 @@ type Run struct {
 	// Targets got the same load in the same seconds. The first is the one
 	// that others are compared with.
 	Targets []Target
+	// Weights are the steps of a rollout, in the order of time, for Charts.
+	Weights []Level
 }
 
 // Target is what came back from one target.
 type Target struct {
 	// Name is its URL. It is shown as it is, escaped where necessary.
 	Name string
+	// Label is a short name for Charts and Summary. Empty: a letter.
+	Label string
 	// RateIntended is the rate asked for, in requests/s; 0 when none was:
 	// a closed loop without a limit.
 	RateIntended float64
