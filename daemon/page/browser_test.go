@@ -126,6 +126,8 @@ func frames(w http.ResponseWriter, r *http.Request) {
   for (const frame of document.querySelectorAll('iframe')) {
     const root = frame.contentDocument.documentElement;
     frame.dataset.over = root.scrollWidth - root.clientWidth;
+    frame.dataset.by = [...root.querySelectorAll('main, main *')].filter((e) => e.getBoundingClientRect().right > root.clientWidth)
+      .map((e) => e.tagName + '.' + (e.getAttribute('class') || e.id)).slice(0, 5).join(' ');
   }
 };</script>`)
 }
@@ -343,12 +345,12 @@ func TestNoPageIsWiderThanItsWindow(t *testing.T) {
 	}
 	for _, page := range seen {
 		if page[2] != "0" {
-			t.Errorf("%s is %s pixels wider than its window", page[1], page[2])
+			t.Errorf("%s is %s pixels wider than its window, by %s", page[1], page[2], page[3])
 		}
 	}
 }
 
-var overPattern = regexp.MustCompile(`title="([^"]*)"[^>]* data-over="(-?\d+)"`)
+var overPattern = regexp.MustCompile(`title="([^"]*)"[^>]* data-over="(-?\d+)" data-by="([^"]*)"`)
 
 // everyPage are the pages with realistic and with hostile content.
 func everyPage() map[string]func(io.Writer) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,6 +32,7 @@ func hostileCanary() *Canary {
 	c.Faults = []Fault{{h, h, time.Time{}, 1}}
 	c.Commands = []Command{{h, h, h, h}, {h + "2", h, "", h}}
 	c.Reports = []Link{{"/" + h, h}, {"javascript:alert(1)", h}, {"//" + h, h}, {`/\` + h, h}, {"", h}}
+	c.Load.Targets = slices.Clone(c.Load.Targets)
 	for i := range c.Load.Targets {
 		c.Load.Targets[i].Name, c.Load.Targets[i].Label = h, h
 	}
@@ -193,7 +195,7 @@ func TestEmptyPagesSayWhatToDo(t *testing.T) {
 		"none":      {"There is no Canary yet", "kubectl apply", "watches namespace shop"},
 		"untouched": {"There was no rollout yet", "revisions are measured during a rollout"},
 		"refused":   {"set a step of at most 20", "Nothing is done until the Canary is corrected"},
-		"waiting":   {"started anew during this rollout", "14:01:43", "Approve the promotion"},
+		"waiting":   {"started anew during this rollout", "14:01:03", "Approve the promotion"},
 	} {
 		got := render(t, pages()[page])
 		for _, want := range wants {
