@@ -21,7 +21,7 @@ type Chart struct {
 
 // Charts are those that tell how a rollout goes: the weight, where the Run has
 // levels of it, then success and latency of all targets. A Run that nothing
-// came back of has none but the weight.
+// came back of has none but the weight. They are meant for an open loop.
 func Charts(r *Run) []Chart {
 	var out []Chart
 	if len(r.Weights) > 0 {

@@ -76,7 +76,7 @@ func (m *markup) facts(c *Canary) {
 		m.fact("Failed checks", part(func(m *markup) { m.add("%d of %d", c.FailedChecks, max(c.Threshold, c.FailedChecks)) }))
 	}
 	m.fact("Strategy", part(func(m *markup) { m.add("%s", name(c.Strategy)) }))
-	m.fact("Began (UTC)", when(c.Began, c.Now))
+	m.fact("Began (UTC)", c.start())
 	if !c.Ended.IsZero() {
 		m.fact("Took", part(func(m *markup) { m.add("%s", lasted(c.Ended.Sub(c.Began))) }))
 	}
@@ -85,6 +85,14 @@ func (m *markup) facts(c *Canary) {
 	if c.Plan != "" {
 		m.add(`<p class="sub plan">Plan: %s.</p>`, text(c.Plan))
 	}
+}
+
+// start is when the rollout began; with its day, where that is to be kept.
+func (c *Canary) start() trusted {
+	if c.whole {
+		return when(c.Began, time.Time{})
+	}
+	return when(c.Began, c.Now)
 }
 
 // fact adds one, unless there is nothing to say.

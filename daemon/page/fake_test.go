@@ -127,7 +127,7 @@ func failed() *Canary {
 func waiting() *Canary {
 	c := progressing()
 	c.Row, c.Faults = rows()[2], nil
-	c.MeasuredSince = began.Add(40 * time.Second)
+	c.Began, c.MeasuredSince = began.Add(-10*time.Minute), began
 	c.Load.Weights = []report.Level{{At: -time.Minute, Percent: 30}, {At: 100 * time.Second, Percent: 50}}
 	c.Commands = append([]Command{{Name: "approve", Label: "Approve the promotion", For: "search-00005"}}, c.Commands[1:]...)
 	return c

@@ -81,9 +81,13 @@ func ago(then, now time.Time) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
-// clock is the time of day, with the day where it is not now's.
+// clock is the time of day, with the day where it is not now's, and with the
+// year where there is no now.
 func clock(t, now time.Time) string {
 	t, now = t.UTC(), now.UTC()
+	if now.IsZero() {
+		return t.Format("2 Jan 2006 15:04:05")
+	}
 	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
 		return t.Format("15:04:05")
 	}
