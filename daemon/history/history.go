@@ -54,9 +54,14 @@ type Rollout struct {
 	Checks  []Check
 	Events  []Event
 
-	last time.Time // when what was measured last was told
-	log  *intervals
+	// pending is what was measured from a time on that is not a point yet.
+	pending [2]*measure.Snapshot
+	from    time.Time
+	log     *intervals
 }
+
+// pointLength is what a point takes at least: rates of shorter times jump about.
+const pointLength = 900 * time.Millisecond
 
 // Level is the canary's percent of the live traffic from a time on.
 type Level struct {
@@ -88,8 +93,9 @@ func newRollout(canary *v1beta1.Canary, now time.Time) *Rollout {
 	a := canary.Status.Analysis
 	r := &Rollout{
 		Primary: a.PrimaryRevision, Canary: a.CanaryRevision,
-		Began: a.StartTime.Time, Since: now, last: now,
-		log: newIntervals(now),
+		Began: a.StartTime.Time, Since: now, from: now,
+		pending: [2]*measure.Snapshot{new(measure.Snapshot), new(measure.Snapshot)},
+		log:     newIntervals(now),
 	}
 	r.Run.Started = now
 	r.Run.Targets = []report.Target{newTarget(a.PrimaryRevision), newTarget(a.CanaryRevision)}
@@ -175,6 +181,9 @@ func (r *Rollout) take(canary *v1beta1.Canary, before *v1beta1.CanaryStatus, now
 		return false
 	}
 	r.Ended = now
+	if r.pending[CanaryTarget].WithColdStart().Requests() > 0 {
+		r.flush(now)
+	}
 	return true
 }
 
@@ -215,10 +224,19 @@ func (h *History) Measured(canary types.NamespacedName, primary, candidate *meas
 }
 
 func (r *Rollout) measured(now time.Time, primary, candidate *measure.Snapshot) {
-	begin := r.last
-	r.last = now
+	r.pending[PrimaryTarget].Merge(primary)
+	r.pending[CanaryTarget].Merge(candidate)
+	if now.Sub(r.from) >= pointLength {
+		r.flush(now)
+	}
+}
+
+// flush makes a point of what is pending.
+func (r *Rollout) flush(now time.Time) {
+	begin := r.from
+	r.from = now
 	r.Run.Elapsed = now.Sub(r.Since)
-	for i, taken := range []*measure.Snapshot{PrimaryTarget: primary, CanaryTarget: candidate} {
+	for i, taken := range r.pending {
 		t := &r.Run.Targets[i]
 		t.Series.Add(begin.Sub(r.Since), now.Sub(begin), taken)
 		t.Total.Merge(taken)
@@ -227,6 +245,7 @@ func (r *Rollout) measured(now time.Time, primary, candidate *measure.Snapshot) 
 			t.Limited++
 		}
 	}
-	r.log.add("primary", begin, now, &primary.Response)
-	r.log.add("canary", begin, now, &candidate.Response)
+	r.log.add("primary", begin, now, &r.pending[PrimaryTarget].Response)
+	r.log.add("canary", begin, now, &r.pending[CanaryTarget].Response)
+	r.pending = [2]*measure.Snapshot{new(measure.Snapshot), new(measure.Snapshot)}
 }

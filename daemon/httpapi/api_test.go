@@ -26,7 +26,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{inside("GET", "/api/v1/canaries/test/podinfo", ""), 200, `"New revision detected!"`},
 		{outside("GET", "/api/v1/canaries/prod/shop", ""), 200, `"commands":[]`},
 		{inside("GET", "/api/v1/canaries/test/other", ""), 404, "there is no Canary test/other in the namespaces that this daemon serves"},
-		{inside("GET", "/api/v1/canaries/test/podinfo/histograms", ""), 200, "Tag=canary,"},
+		{inside("GET", "/api/v1/canaries/test/podinfo/histograms", ""), 200, "Histogram log format version 1.3"},
 		{inside("GET", "/api/v1/canaries/prod/shop/histograms", ""), 404, "has seen no rollout of prod/shop yet"},
 		{inside("GET", "/api/v1/canaries/test/podinfo/report", ""), 200, "podinfo-00002"},
 		{inside("GET", "/api/v1/canaries/prod/shop/report", ""), 404, "has seen no rollout"},

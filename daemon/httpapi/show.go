@@ -70,14 +70,18 @@ func strategy(a *v1beta1.Analysis) string {
 	case a.Iterations != nil:
 		return fmt.Sprintf("blue/green, %d checks", *a.Iterations)
 	}
-	var weights []string
-	for _, w := range a.Weights() {
-		weights = append(weights, fmt.Sprintf("%d %%", w))
+	weights := a.Weights()
+	if a.StepWeight != nil && len(weights) > 1 {
+		return fmt.Sprintf("steps of %d%% to %d%%", *a.StepWeight, weights[len(weights)-1])
 	}
-	if len(weights) > 6 {
-		weights = append(weights[:3], "…", weights[len(weights)-1])
+	var steps []string
+	for _, w := range weights {
+		steps = append(steps, fmt.Sprintf("%d%%", w))
 	}
-	return strings.Join(weights, ", ")
+	if len(steps) > 6 {
+		steps = append(steps[:3], "…", steps[len(steps)-1])
+	}
+	return strings.Join(steps, ", ")
 }
 
 // show calls f with all that is known of a Canary, which f must not keep. It

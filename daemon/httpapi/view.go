@@ -87,7 +87,7 @@ func summarize(c *v1beta1.Canary) summary {
 	s.Stage, s.Verdict, s.WaitingFor = a.Stage, a.Verdict, a.WaitingFor
 	s.PrimaryRevision, s.CanaryRevision = a.PrimaryRevision, a.CanaryRevision
 	s.Primary, s.Canary = a.Primary, a.Canary
-	if a.Message != "" {
+	if a.Message != "" || c.Running() { // else the condition says all there is
 		s.Message = a.Message
 	}
 	if a.NextTime != nil {
