@@ -34,14 +34,13 @@ func Do(ctx context.Context, c *Cluster, verb Verb, name string, wait Wait, out 
 	if err != nil {
 		return err
 	}
-	if why := verb.refusal(canary, c.Program); why != "" {
-		return fmt.Errorf("cannot %s %s/%s: %s", verb, c.Namespace, name, clean(why))
+	annotation, value, err := canary.Give(string(verb), time.Now())
+	if err != nil {
+		return fmt.Errorf("cannot %s %s/%s: %s", verb, c.Namespace, name, clean(err.Error()))
 	}
 	before := versions(c.recent(ctx, name))
 	target := revision(canary)
-	// Which revision is meant is part of it: one that is pushed now is not.
-	value := target + "/" + time.Now().UTC().Format(time.RFC3339Nano)
-	if err := c.annotate(ctx, name, verb.annotation(), &value); err != nil {
+	if err := c.annotate(ctx, name, annotation, value); err != nil {
 		return err
 	}
 	if wait.For <= 0 {
@@ -49,7 +48,7 @@ func Do(ctx context.Context, c *Cluster, verb Verb, name string, wait Wait, out 
 		return err
 	}
 	last, err := c.await(ctx, name, wait.For, func(now *v1beta1.Canary) bool {
-		return now.Status.Commands[verb.annotation()] == value || movedOn(now, target)
+		return now.Status.Commands[annotation] == *value || movedOn(now, target)
 	})
 	if errors.Is(err, errLate) {
 		return fmt.Errorf("%s of %s is asked for, but was not taken up within %s: %s", verb, clean(target), wait.For, clean(verb.delay(last)))

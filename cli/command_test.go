@@ -78,7 +78,7 @@ func TestCommandThatHasNothingToBeAboutIsRefused(t *testing.T) {
 		{Abort, podinfo(at(v1beta1.PhaseFinalising, "")), "podinfo-00002 is promoted already: push the revision that you want"},
 		{Abort, podinfo(at(v1beta1.PhaseFailed, "")), "no rollout is under way: the phase is Failed"},
 		{Approve, podinfo(), "it waits at no gate: the stage is Measuring"},
-		{Approve, podinfo(at(v1beta1.PhaseWaiting, v1beta1.StageConfirmRollout), annotated(v1beta1.PauseAnnotation, "true")), "it is paused, which holds approvals as well: serin resume podinfo -n test first"},
+		{Approve, podinfo(at(v1beta1.PhaseWaiting, v1beta1.StageConfirmRollout), annotated(v1beta1.PauseAnnotation, "true")), "it is paused, which holds approvals as well: resume it first"},
 		{Retry, podinfo(), "there is no failed revision to try again: the phase is Progressing"},
 	} {
 		w := newWorld(t, tc.canary)

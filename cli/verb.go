@@ -11,67 +11,14 @@ type Verb string
 
 // The verbs.
 const (
-	Promote Verb = "promote"
-	Abort   Verb = "abort"
-	Retry   Verb = "retry"
-	Approve Verb = "approve"
+	Promote Verb = v1beta1.CommandPromote
+	Abort   Verb = v1beta1.CommandAbort
+	Retry   Verb = v1beta1.CommandRetry
+	Approve Verb = v1beta1.CommandApprove
 )
 
-func (v Verb) annotation() string {
-	switch v {
-	case Promote:
-		return v1beta1.PromoteAnnotation
-	case Abort:
-		return v1beta1.AbortAnnotation
-	case Retry:
-		return v1beta1.RetryAnnotation
-	default:
-		return v1beta1.ApproveAnnotation
-	}
-}
-
-// refusal says why the verb makes no sense now, or nothing. The daemon has the
-// last word; this one spares the wait for it.
-func (v Verb) refusal(c *v1beta1.Canary, program string) string {
-	switch {
-	case c.DeletionTimestamp != nil:
-		return "the canary is being deleted"
-	case c.Spec.Suspend:
-		return "spec.suspend is true, which holds commands as well: set it to false first"
-	case v == Retry:
-		return retryRefusal(c)
-	case v == Abort && c.Status.Phase == v1beta1.PhaseFinalising:
-		return fmt.Sprintf("%s is promoted already: push the revision that you want", revision(c))
-	case !running(c):
-		return fmt.Sprintf("no rollout is under way: the phase is %s", phase(c))
-	case rollingBack(c):
-		return fmt.Sprintf("%s is being rolled back already", revision(c))
-	case v == Promote && c.Status.Phase == v1beta1.PhasePromoting:
-		return fmt.Sprintf("%s is being promoted already", revision(c))
-	case v == Approve:
-		return approveRefusal(c, program)
-	default:
-		return ""
-	}
-}
-
-func retryRefusal(c *v1beta1.Canary) string {
-	if c.Status.Phase != v1beta1.PhaseFailed {
-		return fmt.Sprintf("there is no failed revision to try again: the phase is %s", phase(c))
-	}
-	return ""
-}
-
-func approveRefusal(c *v1beta1.Canary, program string) string {
-	switch {
-	case gateOf(stage(c)) == "":
-		return fmt.Sprintf("it waits at no gate: the stage is %s", stage(c))
-	case c.Paused():
-		return fmt.Sprintf("it is paused, which holds approvals as well: %s resume %s -n %s first", program, c.Name, c.Namespace)
-	default:
-		return ""
-	}
-}
+// annotation is the one by which the verb is given.
+func (v Verb) annotation() string { return v1beta1.CommandPrefix + string(v) }
 
 // outcome says what has come of the verb about a revision, or nothing while
 // nothing has.

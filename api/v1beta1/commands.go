@@ -6,8 +6,11 @@ import "strings"
 // part of the object, so that they survive a daemon and work with kubectl and
 // from a repository.
 const (
+	// CommandPrefix and the name of a command make its annotation.
+	CommandPrefix = "serin.dev/"
+
 	// PauseAnnotation holds the rollout where it is while it is "true".
-	PauseAnnotation = "serin.dev/pause"
+	PauseAnnotation = CommandPrefix + CommandPause
 	// HaltAnnotation closes gates: a list of rollout, traffic-increase and
 	// promotion, or "true" for all of them.
 	HaltAnnotation = "serin.dev/halt"
@@ -17,13 +20,13 @@ const (
 	// revision, alone or before a slash, is about no other revision.
 
 	// ApproveAnnotation passes the gate at which the rollout waits.
-	ApproveAnnotation = "serin.dev/approve"
+	ApproveAnnotation = CommandPrefix + CommandApprove
 	// PromoteAnnotation promotes the canary revision now.
-	PromoteAnnotation = "serin.dev/promote"
+	PromoteAnnotation = CommandPrefix + CommandPromote
 	// AbortAnnotation rolls back now.
-	AbortAnnotation = "serin.dev/abort"
+	AbortAnnotation = CommandPrefix + CommandAbort
 	// RetryAnnotation rolls a failed revision out again.
-	RetryAnnotation = "serin.dev/retry"
+	RetryAnnotation = CommandPrefix + CommandRetry
 )
 
 // Paused reports whether PauseAnnotation holds the rollout.

@@ -1,8 +1,8 @@
 package v1beta1
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -22,53 +22,67 @@ var Commands = []string{CommandPromote, CommandAbort, CommandApprove, CommandRet
 // Give returns the annotation by which a command is given, and its value; nil
 // takes the annotation away. The value names the revision under analysis, so
 // that one that is pushed meanwhile is not meant. The error says why the command
-// makes no sense now.
+// makes no sense now; the daemon has the last word, this spares the wait for it.
 func (c *Canary) Give(command string, now time.Time) (annotation string, value *string, err error) {
 	switch command {
 	case CommandPause:
 		return PauseAnnotation, new("true"), nil
 	case CommandResume:
 		if !c.Paused() {
-			return "", nil, fmt.Errorf("%s is not paused", c.Name)
+			return "", nil, errors.New("it is not paused")
 		}
 		return PauseAnnotation, nil, nil
-	}
-	if !slices.Contains(Commands, command) {
-		return "", nil, fmt.Errorf("there is no command %q: it is one of %q", command, Commands)
-	}
-	a := c.Status.Analysis
-	if a == nil || a.CanaryRevision == "" {
-		return "", nil, fmt.Errorf("%s has no rollout yet", c.Name)
-	}
-	switch command {
-	case CommandRetry:
-		if c.Status.Phase != PhaseFailed {
-			return "", nil, fmt.Errorf("%s is %s: only a failed rollout can be tried again", c.Name, c.Status.Phase)
-		}
-		annotation = RetryAnnotation
-	case CommandApprove:
-		if !c.AwaitsApproval() {
-			return "", nil, fmt.Errorf("%s does not wait for approval: it is %s", c.Name, c.where())
-		}
-		annotation = ApproveAnnotation
-	case CommandPromote, CommandAbort:
-		if !c.Running() || a.Stage == StageRollingBack {
-			return "", nil, fmt.Errorf("there is nothing to %s: %s is %s", command, c.Name, c.where())
-		}
+	case CommandPromote:
+		annotation = PromoteAnnotation
+	case CommandAbort:
 		annotation = AbortAnnotation
-		if command == CommandPromote {
-			annotation = PromoteAnnotation
-		}
+	case CommandApprove:
+		annotation = ApproveAnnotation
+	case CommandRetry:
+		annotation = RetryAnnotation
+	default:
+		return "", nil, fmt.Errorf("there is no such command: it is one of %q", Commands)
 	}
-	return annotation, new(a.CanaryRevision + "/" + now.UTC().Format(time.RFC3339Nano)), nil
+	if why := c.refuses(command); why != "" {
+		return "", nil, errors.New(why)
+	}
+	return annotation, new(c.Status.Analysis.CanaryRevision + "/" + now.UTC().Format(time.RFC3339Nano)), nil
 }
 
-// where is the stage of a rollout that runs, else the phase.
-func (c *Canary) where() string {
-	if c.Running() && c.Status.Analysis.Stage != "" {
-		return fmt.Sprintf("%s, %s", c.Status.Phase, c.Status.Analysis.Stage)
+// refuses says why a command about the rollout makes no sense now, or nothing.
+func (c *Canary) refuses(command string) string {
+	s := &c.Status
+	switch {
+	case c.DeletionTimestamp != nil:
+		return "the canary is being deleted"
+	case c.Spec.Suspend:
+		return "spec.suspend is true, which holds commands as well: set it to false first"
+	case command == CommandRetry && s.Phase == PhaseFailed && s.Analysis != nil:
+		return ""
+	case command == CommandRetry:
+		return fmt.Sprintf("there is no failed revision to try again: the phase is %s", c.phase())
+	case !c.Running():
+		return fmt.Sprintf("no rollout is under way: the phase is %s", c.phase())
+	case command == CommandAbort && s.Phase == PhaseFinalising:
+		return fmt.Sprintf("%s is promoted already: push the revision that you want", s.Analysis.CanaryRevision)
+	case s.Analysis.Stage == StageRollingBack:
+		return fmt.Sprintf("%s is being rolled back already", s.Analysis.CanaryRevision)
+	case command == CommandPromote && (s.Phase == PhasePromoting || s.Phase == PhaseFinalising):
+		return fmt.Sprintf("%s is being promoted already", s.Analysis.CanaryRevision)
+	case command == CommandApprove && !c.AwaitsApproval():
+		return fmt.Sprintf("it waits at no gate: the stage is %s", s.Analysis.Stage)
+	case command == CommandApprove && c.Paused():
+		return "it is paused, which holds approvals as well: resume it first"
 	}
-	return string(c.Status.Phase)
+	return ""
+}
+
+// phase is what a Canary without one has.
+func (c *Canary) phase() Phase {
+	if c.Status.Phase == "" {
+		return PhaseInitializing
+	}
+	return c.Status.Phase
 }
 
 // Running reports whether a rollout is under way.

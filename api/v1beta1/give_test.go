@@ -19,18 +19,21 @@ func TestCommandsMakeSenseOrSayWhyNot(t *testing.T) {
 		problem    string
 	}{
 		"promote":                {PhaseProgressing, StageMeasuring, false, "promote", PromoteAnnotation, stamp, ""},
-		"promote when over":      {PhaseSucceeded, "", false, "promote", "", "", "there is nothing to promote: podinfo is Succeeded"},
-		"promote while it fails": {PhaseProgressing, StageRollingBack, false, "promote", "", "", "podinfo is Progressing, RollingBack"},
+		"promote when over":      {PhaseSucceeded, "", false, "promote", "", "", "no rollout is under way: the phase is Succeeded"},
+		"promote while it fails": {PhaseProgressing, StageRollingBack, false, "promote", "", "", "podinfo-00002 is being rolled back already"},
 		"abort":                  {PhaseWaitingPromotion, StageConfirmPromotion, false, "abort", AbortAnnotation, stamp, ""},
-		"abort when over":        {PhaseFailed, "", false, "abort", "", "", "there is nothing to abort"},
+		"abort when over":        {PhaseFailed, "", false, "abort", "", "", "no rollout is under way: the phase is Failed"},
 		"approve":                {PhaseWaiting, StageConfirmRollout, false, "approve", ApproveAnnotation, stamp, ""},
-		"approve without a gate": {PhaseProgressing, StageMeasuring, false, "approve", "", "", "does not wait for approval: it is Progressing, Measuring"},
+		"approve without a gate": {PhaseProgressing, StageMeasuring, false, "approve", "", "", "it waits at no gate: the stage is Measuring"},
 		"retry":                  {PhaseFailed, "", false, "retry", RetryAnnotation, stamp, ""},
-		"retry too early":        {PhaseProgressing, StageMeasuring, false, "retry", "", "", "only a failed rollout"},
+		"retry too early":        {PhaseProgressing, StageMeasuring, false, "retry", "", "", "there is no failed revision to try again"},
 		"pause":                  {PhaseProgressing, StageMeasuring, false, "pause", PauseAnnotation, "true", ""},
 		"resume":                 {PhaseProgressing, StageMeasuring, true, "resume", PauseAnnotation, "", ""},
-		"resume what runs":       {PhaseProgressing, StageMeasuring, false, "resume", "", "", "podinfo is not paused"},
-		"nonsense":               {PhaseProgressing, StageMeasuring, false, "explode", "", "", `no command "explode"`},
+		"resume what runs":       {PhaseProgressing, StageMeasuring, false, "resume", "", "", "it is not paused"},
+		"abort too late":         {PhaseFinalising, "", false, "abort", "", "", "podinfo-00002 is promoted already"},
+		"promote twice":          {PhasePromoting, StageWaitingForRoute, false, "promote", "", "", "is being promoted already"},
+		"approve while paused":   {PhaseWaiting, StageConfirmRollout, true, "approve", "", "", "resume it first"},
+		"nonsense":               {PhaseProgressing, StageMeasuring, false, "explode", "", "", `there is no such command`},
 	} {
 		c := &Canary{}
 		c.Name, c.Status.Phase = "podinfo", tc.phase

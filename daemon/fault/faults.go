@@ -116,14 +116,14 @@ func (f *Faults) insert(rule Rule) error {
 	return nil
 }
 
-// List returns the rules of a Canary, or all of them where it is empty, oldest
-// first.
+// List returns the rules of a Canary, oldest first; without a name those of a
+// namespace, and without one all of them.
 func (f *Faults) List(canary types.NamespacedName) []Rule {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	var rules []Rule
 	for _, a := range f.rules {
-		if canary == (types.NamespacedName{}) || a.Canary() == canary {
+		if a.of(canary) {
 			rules = append(rules, a.told())
 		}
 	}
@@ -150,12 +150,9 @@ func (f *Faults) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
-// DeleteAll ends the rules of a Canary, or all of them where it is empty, and
-// says how many.
+// DeleteAll ends the rules that List would return, and says how many.
 func (f *Faults) DeleteAll(ctx context.Context, canary types.NamespacedName) int {
-	return f.end(ctx, "was ended", func(r *Rule) bool {
-		return canary == (types.NamespacedName{}) || r.Canary() == canary
-	})
+	return f.end(ctx, "was ended", func(r *Rule) bool { return r.of(canary) })
 }
 
 // end ends the rules for which which holds.

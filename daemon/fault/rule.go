@@ -203,6 +203,12 @@ func (r *Request) validate() error {
 	return fmt.Errorf("request.method %q is none that is sent", r.Method)
 }
 
+// of reports whether the rule is about a Canary, or one of those that are meant
+// by a key without a name, or without a namespace.
+func (r Rule) of(key types.NamespacedName) bool {
+	return (key.Namespace == "" || key.Namespace == r.Namespace) && (key.Name == "" || key.Name == r.Name)
+}
+
 // about reports whether the rule acts on requests to that revision.
 func (r Rule) about(canary types.NamespacedName, side v1beta1.Side) bool {
 	return r.Canary() == canary && (r.Target == Both || r.Target == string(side))

@@ -55,9 +55,9 @@ func (t *teller) verdict(verdict string, requests int64, weight int32) {
 func (t *teller) second(n int) {
 	time.Sleep(time.Second) //nolint:forbidigo // bubble time
 	snap := new(measure.Snapshot)
-	for range n {
+	for i := range n {
 		now := time.Now()
-		snap.Add(measure.Result{Intended: now, Sent: now, Done: now.Add(time.Millisecond), Outcome: measure.Status(200), OK: true})
+		snap.Add(measure.Result{Intended: now, Sent: now, Done: now.Add(time.Duration(i+1) * 137 * time.Microsecond), Outcome: measure.Status(200), OK: true})
 	}
 	t.Measured(podinfo, snap, snap)
 }
@@ -152,10 +152,10 @@ func TestMemoryOfARolloutIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newTeller(Config{})
 		h.detected("podinfo-00002")
-		for i := range 6000 {
+		for i := range 1500 {
 			h.Event(podinfo, "Normal", "again")
 			h.verdict("inconclusive", int64(i), int32(i%2))
-			h.second(5)
+			h.second(200)
 		}
 		h.Look(podinfo, func(r *Rollout) {
 			if len(r.Checks) > maxChecks || len(r.Events) > maxEvents || len(r.Weights) > maxLevels || r.log.size > maxLog {

@@ -113,7 +113,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) error {
 	command := mux.Vars(r)["command"]
 	annotation, value, err := canary.Give(command, time.Now())
 	if err != nil {
-		return &Error{http.StatusConflict, err.Error()}
+		return &Error{http.StatusConflict, fmt.Sprintf("cannot %s %s: %v", command, keyOf(canary), err)}
 	}
 	if seen := r.Form.Get("for"); seen != "" && canary.Status.Analysis != nil && seen != canary.Status.Analysis.CanaryRevision {
 		return &Error{http.StatusConflict, fmt.Sprintf("this was for %.80s, and %s is at %s now", seen, canary.Name, canary.Status.Analysis.CanaryRevision)}

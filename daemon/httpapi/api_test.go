@@ -37,12 +37,14 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{inside("POST", "/api/v1/canaries/test/podinfo/promote", ""), 202, `"annotation":"serin.dev/promote"`},
 		{inside("POST", "/api/v1/canaries/test/podinfo/pause", ""), 202, `"value":"true"`},
 		{inside("POST", "/api/v1/canaries/test/podinfo/abort?for=podinfo-00001", ""), 409, "this was for podinfo-00001, and podinfo is at podinfo-00002 now"},
-		{inside("POST", "/api/v1/canaries/test/podinfo/retry", ""), 409, "only a failed rollout can be tried again"},
+		{inside("POST", "/api/v1/canaries/test/podinfo/retry", ""), 409, "cannot retry test/podinfo: there is no failed revision to try again: the phase is Progressing"},
 		{inside("POST", "/api/v1/canaries/test/other/promote", ""), 404, "no Canary"},
 		{outside("POST", "/api/v1/canaries/test/podinfo/promote", ""), 401, "needs a bearer token"},
 		{inside("GET", "/api/v1/faults", ""), 200, id},
 		{inside("GET", "/api/v1/faults?namespace=prod&name=shop", ""), 200, `{"faults":[]}`},
-		{inside("GET", "/api/v1/faults?namespace=prod", ""), 400, "give namespace and name"},
+		{inside("GET", "/api/v1/faults?namespace=prod", ""), 200, `{"faults":[]}`},
+		{inside("GET", "/api/v1/faults?namespace=test", ""), 200, id},
+		{inside("GET", "/api/v1/faults?name=podinfo", ""), 400, "give the namespace"},
 		{inside("GET", "/api/v1/faults/"+id, ""), 200, `"percent":30`},
 		{inside("GET", "/api/v1/faults/none", ""), 404, "there is no such fault"},
 		{inside("POST", "/api/v1/faults", `{"namespace": "test"}`), 400, "is none: name the Canary; give exactly one of"},
@@ -144,7 +146,7 @@ func TestStrangersChangeNothing(t *testing.T) {
 		"a page with a script for its name":  {inside("GET", "/canaries/test/%3Cscript%3E", ""), 404, "there is no"},
 		"the description, posted":            {inside("POST", "/api/v1/openapi.yaml", ""), 405, "does not answer POST"},
 		"a Canary with a trailing slash":     {inside("GET", "/api/v1/canaries/", ""), 404, "there is no"},
-		"faults of half a Canary, to be all": {inside("DELETE", "/api/v1/faults?name=podinfo", ""), 400, "give namespace and name"},
+		"faults of half a Canary, to be all": {inside("DELETE", "/api/v1/faults?name=podinfo", ""), 400, "give the namespace"},
 	} {
 		got := s.ask(tc.request)
 		if got.Code != tc.status || !strings.Contains(got.Body.String(), tc.says) {

@@ -50,12 +50,13 @@ func badRequest(err error) error {
 	return &Error{http.StatusBadRequest, err.Error()}
 }
 
-// about is the Canary that a request's query names; empty for all.
+// about is the Canary that a request's query names, or a namespace, or neither
+// for all.
 func about(r *http.Request) (types.NamespacedName, error) {
 	query := r.URL.Query()
 	key := types.NamespacedName{Namespace: query.Get("namespace"), Name: query.Get("name")}
-	if (key.Namespace == "") != (key.Name == "") {
-		return key, &Error{http.StatusBadRequest, "give namespace and name, or neither for all Canaries"}
+	if key.Namespace == "" && key.Name != "" {
+		return key, &Error{http.StatusBadRequest, "give the namespace of the Canary, too"}
 	}
 	return key, nil
 }
