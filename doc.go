@@ -14,8 +14,10 @@
 //   - api/v1beta1: the Canary resource
 //   - daemon: the long-running process, the only place that knows Kubernetes;
 //     begin with daemon/rollout, which decides
+//   - cli: what people ask and tell from their terminals
 //   - testenv: Knative on a laptop, to see and to test it all
 //   - bench: the load engine beside others, in one run; bench/judge: the
-//     judgement beside others', on simulated rollouts
+//     judgement beside others', on simulated rollouts; bench/scale: one daemon
+//     with a thousand Canaries
 //   - cmd/serin: the command line
 package serin

@@ -5,7 +5,11 @@
 //   - knative reads and writes one Knative Service.
 //   - controller watches, asks rollout, and carries out what it decides.
 //   - session is the measured load of one rollout.
-//   - httpapi answers probes and serves metrics.
+//   - hook calls webhooks, alert tells people, metrics counts.
+//   - fault disturbs the measured load, for drills; tap measures load by hand;
+//     hosts knows which revision a name means.
+//   - history remembers rollouts, page renders them, archive keeps the pages.
+//   - httpapi answers all that comes over HTTP; access says who may.
 //
 // [Run] puts them together.
 package daemon
