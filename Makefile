@@ -3,6 +3,10 @@
 GO       ?= go
 BIN      := bin
 LINT     := $(BIN)/golangci-lint
+HELM     := $(BIN)/helm
+DOCKER   ?= docker
+IMAGE    ?= ghcr.io/serin-dev/serin:dev
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 TIMEOUT  ?= 20m
 FUZZTIME ?= 30s
 N        ?= 100000
@@ -10,7 +14,7 @@ N        ?= 100000
 .DEFAULT_GOAL := help
 # Static, and without what makes the linker keep methods that nobody calls.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '-s -w'
-.PHONY: help demo test check build testenv lint fmt generate generate-check vuln simulate fuzz bench-load bench-measure bench-judge bench-rollback bench-tap bench-scale clean
+.PHONY: help demo test check build testenv image image-check helm lint fmt golden generate generate-check vuln simulate fuzz bench-load bench-measure bench-judge bench-rollback bench-tap bench-scale clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +35,26 @@ build: ## Build serin, testenv and demo into bin/
 testenv: build ## Leave a Knative running until Ctrl-C, with Serin's definition installed
 	@exec $(BIN)/testenv -crds chart/crds
 
+image: ## Build the image IMAGE; BUILDER and BASE are what it is made of and on, PLATFORM for which machine
+	$(DOCKER) build -t $(IMAGE) $(if $(PLATFORM),--platform $(PLATFORM)) \
+		$(foreach a,BUILDER BASE GOPROXY,$(if $($a),--build-arg $a=$($a))) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) \
+		--build-arg SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct) .
+
+image-check: ## See that IMAGE has what it should, on a read-only root and without a network
+	$(DOCKER) run --rm --read-only --network none --cap-drop ALL --entrypoint sh $(IMAGE) -ec \
+		'test "$$(id -u)" != 0; for p in serin hey curl watch; do command -v $$p; done; ls /etc/ssl/certs/*; serin version'
+
+helm: $(HELM) ## Build helm and kustomize into bin/
+
+# A helm that is not released itself does not know for which Kubernetes it renders.
+$(HELM): tools/helm/go.mod tools/helm/go.sum
+	@mkdir -p $(BIN)
+	cd tools/helm && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w $(foreach p,chartutil lint/rules,\
+		-X helm.sh/helm/v3/pkg/$p.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$p.k8sVersionMinor=35)' \
+		-o ../../$(BIN)/ helm.sh/helm/v3/cmd/helm sigs.k8s.io/kustomize/kustomize/v5
+	@touch $(HELM)
+
 lint: $(LINT) ## go vet, gofmt and golangci-lint
 	$(GO) vet ./...
 	$(LINT) run ./...
@@ -43,12 +67,16 @@ $(LINT): tools/lint/go.mod tools/lint/go.sum
 fmt: $(LINT) ## Format the code
 	$(LINT) fmt ./...
 
-generate: ## Regenerate the deepcopy functions and chart/crds
+generate: $(HELM) ## Regenerate the deepcopy functions, chart/crds, the table of chart/README.md, and deploy
 	$(GO) tool controller-gen object paths=./api/... \
 		crd:allowDangerousTypes=true paths=./api/... output:crd:dir=chart/crds
+	$(GO) test ./chart -count 1 -run 'IsUpToDate$$' -update
 
 generate-check: generate ## Fail when generated files were not up to date
-	git diff --exit-code -- api chart/crds
+	git diff --exit-code -- api chart deploy
+
+golden: $(HELM) ## Write what tests compare the rendered chart with anew
+	$(GO) test ./chart -count 1 -run Golden -update
 
 vuln: ## govulncheck, where its database can be reached
 	cd tools/vuln && $(GO) build -o ../../$(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck

@@ -36,6 +36,7 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 			ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
 			klog.SetSlogLogger(log)
 			config.Log = log
+			forgetOwnProxy(config.Tap)
 			cluster, namespace, err := findCluster(kubeconfig)
 			if err != nil {
 				return err
@@ -57,7 +58,7 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 	flags.StringSliceVarP(&config.Namespaces, "namespace", "n", nil, "serve only these namespaces (default all)")
 	flags.StringVar(&config.Gateway, "gateway", "", "reach revisions through this ingress, host:port (default: by their names in the cluster)")
 	flags.StringVar(&config.Listen, "listen", "127.0.0.1:8080", "serve the page, the API, hooks, health and metrics on this host:port")
-	flags.StringVar(&config.Tap, "tap", "127.0.0.1:8081", "measure requests by hand that come through a proxy on this host:port, on loopback; empty for none")
+	flags.StringVar(&config.Tap, "tap", defaultTap, "measure requests by hand that come through a proxy on this host:port, on loopback; empty for none")
 	flags.StringVar(&config.Reports, "reports", "", "keep the pages of rollouts below this folder (default: in a ConfigMap of each Canary)")
 	flags.IntVar(&config.KeepReports, "keep-reports", 5, "pages to keep of each Canary")
 	flags.BoolVar(&config.LeaderElection, "leader-elect", true, "let one of several daemons work at a time")

@@ -64,8 +64,15 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is what the Go toolchain has stamped into the binary.
+// release is set by the build of the image, which has no repository to look at.
+var release string
+
+// version is the image's, or else what the Go toolchain has stamped into the
+// binary.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "(devel)"

@@ -10,6 +10,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -79,7 +80,7 @@ func (g *Guard) user(ctx context.Context, token string) (authenticationv1.UserIn
 	if !ok {
 		review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
 		if err := g.Client.Create(ctx, review); err != nil {
-			return user, fmt.Errorf("review a token: %w", err)
+			return user, unable(fmt.Errorf("review a token: %w", err))
 		}
 		if review.Status.Authenticated {
 			user = review.Status.User
@@ -106,7 +107,7 @@ func (g *Guard) may(ctx context.Context, user authenticationv1.UserInfo, a Actio
 			review.Spec.Extra[name] = authorizationv1.ExtraValue(values)
 		}
 		if err := g.Client.Create(ctx, review); err != nil {
-			return fmt.Errorf("review whether %s may %s: %w", user.Username, a, err)
+			return unable(fmt.Errorf("review whether %s may %s: %w", user.Username, a, err))
 		}
 		if !review.Status.Allowed {
 			why = fmt.Sprintf("%s may not %s", user.Username, a)
@@ -117,6 +118,15 @@ func (g *Guard) may(ctx context.Context, user authenticationv1.UserInfo, a Actio
 		return &Error{http.StatusForbidden, why}
 	}
 	return nil
+}
+
+// unable explains an error of Kubernetes: a daemon that is installed for its
+// namespace alone may not ask about tokens.
+func unable(err error) error {
+	if !apierrors.IsForbidden(err) {
+		return err
+	}
+	return &Error{http.StatusNotImplemented, "this daemon may not ask Kubernetes about tokens: install the chart with rbac.tokenReview=true, or forward a port to the pod, over which none is needed"}
 }
 
 // Local reports whether a request came over loopback, at both ends. Sidecars
