@@ -67,7 +67,7 @@ seccompProfile:
 {{- if and .Values.alert.type (not .Values.alert.secretName) }}
 {{- fail "alert.type needs alert.secretName, a Secret with the key address" }}
 {{- end }}
-{{- range $label, $_ := fromYaml (include "serin.labels" .) }}
+{{- range $label, $_ := fromYaml (include "serin.selector" .) }}
 {{- if hasKey $.Values.podLabels $label }}
 {{- fail (printf "podLabels must leave %s alone" $label) }}
 {{- end }}

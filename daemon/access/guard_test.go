@@ -13,6 +13,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -21,6 +22,7 @@ type kubernetes struct {
 	client.Client
 	reviews int
 	down    bool
+	forbids string // resource of reviews that this daemon may not make
 }
 
 func (k *kubernetes) Create(_ context.Context, o client.Object, _ ...client.CreateOption) error {
@@ -30,9 +32,15 @@ func (k *kubernetes) Create(_ context.Context, o client.Object, _ ...client.Crea
 	}
 	switch review := o.(type) {
 	case *authenticationv1.TokenReview:
+		if k.forbids == "tokenreviews" {
+			return apierrors.NewForbidden(authenticationv1.Resource(k.forbids), "", errors.New("no role"))
+		}
 		review.Status.Authenticated = strings.HasPrefix(review.Spec.Token, "good")
 		review.Status.User = authenticationv1.UserInfo{Username: "ann", Groups: []string{"dev"}, Extra: map[string]authenticationv1.ExtraValue{"from": {"here"}}}
 	case *authorizationv1.SubjectAccessReview:
+		if k.forbids == "subjectaccessreviews" {
+			return apierrors.NewForbidden(authorizationv1.Resource(k.forbids), "", errors.New("no role"))
+		}
 		at := review.Spec.ResourceAttributes
 		review.Status.Allowed = review.Spec.User == "ann" && review.Spec.Groups[0] == "dev" && review.Spec.Extra["from"][0] == "here" &&
 			at.Group == "flagger.app" && at.Resource == "canaries" && at.Verb == "patch" && at.Namespace == "test" && at.Name == "podinfo"
@@ -131,5 +139,16 @@ func TestOutageLetsNobodyIn(t *testing.T) {
 	err := (&Guard{Client: &kubernetes{down: true}}).Check(request("10.9.9.9:1", "10.1.2.3:8080", "serin", "Bearer good"), promote)
 	if _, refused := errors.AsType[*Error](err); err == nil || refused {
 		t.Errorf("%v", err)
+	}
+}
+
+// A daemon that is installed for its namespace alone says what to do.
+func TestDaemonWithoutTheRightToAskSaysSo(t *testing.T) {
+	for _, forbidden := range []string{"tokenreviews", "subjectaccessreviews"} {
+		err := (&Guard{Client: &kubernetes{forbids: forbidden}}).Check(request("10.9.9.9:1", "10.1.2.3:8080", "serin", "Bearer good"), promote)
+		refusal, ok := errors.AsType[*Error](err)
+		if !ok || refusal.HTTPStatus() != http.StatusNotImplemented || !strings.Contains(refusal.Error(), "rbac.tokenReview=true") {
+			t.Errorf("%s: %v", forbidden, err)
+		}
 	}
 }
