@@ -56,6 +56,10 @@ var rules = []struct{ from, forbidden, reason string }{
 	{"daemon/session", "k8s.io/client-go", "a session talks to the workload alone"},
 	{"daemon/knative", module + "daemon/controller", "the controller knows traffic, not the other way round"},
 	{"daemon/httpapi", module + "daemon/controller", "the daemon puts them together"},
+	{"daemon/loadtester", module + "daemon/httpapi", "the surface mounts it"},
+	{"daemon/loadtester", module + "daemon/controller", "sends load, and decides nothing"},
+	{"daemon/loadtester", module + "daemon/session", "whom results count for is told it"},
+	{"daemon/loadtester", "k8s.io/client-go", "what a host means is told it"},
 	{"daemon", module + "testenv", "tests know the daemon, not the other way round"},
 	{"testenv", module + "daemon", "an environment is useful without Serin"},
 }
