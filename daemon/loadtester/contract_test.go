@@ -42,7 +42,7 @@ func TestAnswersAsFlaggersLoadTester(t *testing.T) {
 		{"/", hook("hey -z 10ms -q 10 -c 2 -m POST -d '{test: 2}' http://podinfo.test:9898/echo"), 202, ""},
 		{"/", hook("hey -z 10ms -q 10 -c 2 -host podinfo.test http://gateway.istio-ingress/"), 202, ""},
 		{"/", hook("ghz -z 10ms -q 10 -c 2 --insecure podinfo.test:9898"), 202, ""},
-		{"/", hook("ghz --insecure -n 1 -c 1 --proto=/tmp/ghz/health.proto --call=grpc.health.v1.Health/Check podinfo.test:9898"), 202, ""},
+		{"/", hook("ghz --insecure -n 1 -c 1 --rps 5 --proto=/tmp/ghz/health.proto --call=grpc.health.v1.Health/Check podinfo.test:9898"), 202, ""},
 		{"/", hook("wrk -t1 -c2 -d1 --latency http://podinfo.test/"), 202, ""},
 		{"/", hook("true"), 202, ""},
 		{"/", hook("test podinfo --cleanup", "type", "helmv3"), 200, ""},

@@ -206,6 +206,8 @@ var errStopping = errors.New("the daemon is stopping")
 // end makes room for others.
 func (t *Tester) end(task *task, e ending) {
 	task.ending = e
+	t.loads.WithLabelValues(task.kind).Dec()
+	t.ended.WithLabelValues(task.kind, e.result).Inc()
 	t.mu.Lock()
 	delete(t.running, task.key)
 	t.reserved -= task.rate
@@ -213,8 +215,6 @@ func (t *Tester) end(task *task, e ending) {
 		t.reserved = 0 // and not what rounding has left of it
 	}
 	t.mu.Unlock()
-	t.loads.WithLabelValues(task.kind).Dec()
-	t.ended.WithLabelValues(task.kind, e.result).Inc()
 	close(task.done)
 }
 
