@@ -87,6 +87,8 @@ simulate: ## Rollouts in a world where anything happens, N of each kind
 
 fuzz: ## Fuzz the judge and what strangers send, FUZZTIME each
 	$(GO) test -run '^$$' -fuzz FuzzParseHey -fuzztime $(FUZZTIME) ./loadgen
+	$(GO) test -run '^$$' -fuzz FuzzPayload -fuzztime $(FUZZTIME) ./daemon/loadtester
+	$(GO) test -run '^$$' -fuzz FuzzCommand -fuzztime $(FUZZTIME) ./daemon/loadtester
 	$(GO) test -run '^$$' -fuzz FuzzJudge -fuzztime $(FUZZTIME) ./analysis
 	$(GO) test -run '^$$' -fuzz FuzzReadLog -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./measure
 	$(GO) test -run '^$$' -fuzz FuzzProxy -fuzztime $(FUZZTIME) ./daemon/tap

@@ -72,6 +72,10 @@ var rules = []struct{ from, forbidden, reason string }{
 	{"daemon/tap", module + "daemon/session", "is told where results go"},
 	{"daemon/tap", module + "daemon/controller", "is told where results go"},
 	{"daemon/tap", "k8s.io/", "forwards requests, whatever is behind"},
+	{"daemon/loadtester", module + "daemon/httpapi", "the surface mounts it"},
+	{"daemon/loadtester", module + "daemon/controller", "sends load, and decides nothing"},
+	{"daemon/loadtester", module + "daemon/session", "whom results count for is told it"},
+	{"daemon/loadtester", "k8s.io/client-go", "what a host means is told it"},
 	{"daemon", module + "testenv", "tests know the daemon, not the other way round"},
 	{"testenv", module + "daemon", "an environment is useful without Serin"},
 }

@@ -36,6 +36,14 @@ type Config struct {
 	// Tap is the host:port, on loopback, of the proxy for requests by hand;
 	// empty for none.
 	Tap string
+	// Hooks says who may use the load tester's contract: HooksOpen (the
+	// default), HooksToken or HooksOff.
+	Hooks string
+	// MaxRate is how many requests a second the loads that it starts may send
+	// together. Default 1000. AllowTargets are more hosts that they may go to,
+	// and AllowExec are programs that it may run.
+	MaxRate                 float64
+	AllowTargets, AllowExec []string
 	// Reports is a folder for the pages of rollouts that have ended; empty to
 	// keep them in ConfigMaps. KeepReports is how many of each Canary. Default 5.
 	Reports     string
@@ -59,6 +67,13 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// Who may use the load tester's contract.
+const (
+	HooksOpen  = "open"  // who reaches the daemon
+	HooksToken = "token" // who has the right to patch the Canary
+	HooksOff   = "off"   // nobody
+)
+
 const (
 	defaultListen           = "127.0.0.1:8080"
 	defaultKnativeNamespace = "knative-serving"
@@ -72,6 +87,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.KnativeNamespace == "" {
 		c.KnativeNamespace = defaultKnativeNamespace
+	}
+	if c.Hooks == "" {
+		c.Hooks = HooksOpen
 	}
 	if c.KeepReports == 0 {
 		c.KeepReports = defaultKeepReports
@@ -95,6 +113,11 @@ func (c Config) Validate() error {
 		if err := tap.CheckListen(c.Tap); err != nil {
 			errs = append(errs, fmt.Errorf("tap %w", err))
 		}
+	}
+	switch c.Hooks {
+	case "", HooksOpen, HooksToken, HooksOff:
+	default:
+		errs = append(errs, fmt.Errorf("hooks must be open, token or off, not %q", c.Hooks))
 	}
 	if c.KeepReports < 0 {
 		errs = append(errs, fmt.Errorf("keep reports must not be negative, not %d", c.KeepReports))

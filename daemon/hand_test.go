@@ -221,3 +221,37 @@ func (r *reachable) token(name string, rights ...rbacv1.PolicyRule) string {
 	}
 	return request.Status.Token
 }
+
+// Somebody posts a load to the daemon, as Flagger posts it to its load tester:
+// what it measures counts.
+func TestLoadThatIsPostedCounts(t *testing.T) {
+	r := newReachable(t, "127.0.0.1", nil)
+	r.push("6.0.1")
+	r.eventually("the rollout", func() bool {
+		return r.canary.Status.Analysis != nil && r.canary.Status.Analysis.Stage == v1beta1.StageMeasuring
+	})
+	status, answer := r.ask(http.MethodPost, "/", "", map[string]any{
+		"name": "podinfo", "namespace": r.namespace, "phase": "Progressing",
+		"metadata": map[string]string{"type": "cmd", "cmd": "hey -z 1m -q 10 -c 2 http://canary-podinfo." + r.namespace + "/status/500"},
+	})
+	if status != http.StatusAccepted {
+		t.Fatalf("%d %s", status, answer)
+	}
+	r.awaitOutcome("podinfo-00002", v1beta1.PhaseFailed)
+	r.awaitEvent("Halt podinfo." + r.namespace + " advancement success rate ")
+}
+
+// A Canary's gates may be the daemon's own, as they may be the load tester's.
+func TestGateOfTheContract(t *testing.T) {
+	r := newReachable(t, "127.0.0.1", nil)
+	r.changeCanary(func(c *v1beta1.Canary) {
+		c.Spec.Analysis.Webhooks = []v1beta1.Webhook{{Name: "gate", Type: v1beta1.ConfirmPromotionHook, URL: "http://" + r.http + "/gate/check"}}
+	})
+	r.push("6.0.1")
+	r.awaitPhase(v1beta1.PhaseWaitingPromotion)
+	r.awaitEvent("waiting for promotion approval gate: 403 Forbidden")
+	if status, answer := r.ask(http.MethodPost, "/gate/open", "", map[string]any{"name": "podinfo", "namespace": r.namespace}); status != http.StatusAccepted {
+		t.Errorf("%d %s", status, answer)
+	}
+	r.awaitOutcome("podinfo-00002", v1beta1.PhaseSucceeded)
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/serin-dev/serin/daemon/hook"
 	"github.com/serin-dev/serin/daemon/hosts"
 	"github.com/serin-dev/serin/daemon/httpapi"
+	"github.com/serin-dev/serin/daemon/loadtester"
 	"github.com/serin-dev/serin/daemon/metrics"
 	"github.com/serin-dev/serin/daemon/session"
 	"github.com/serin-dev/serin/daemon/tap"
@@ -80,10 +81,15 @@ func (h *house) assemble(ctx context.Context) error {
 		return err
 	}
 	h.serve(registry)
+	tester, err := h.contract(registry, reconciler.Publish)
+	if err != nil {
+		return err
+	}
 	running := []manager.Runnable{
 		h.server, stopRecorder,
 		manager.RunnableFunc(h.sessions.Run), manager.RunnableFunc(hooks.Run), manager.RunnableFunc(alerts.Run),
 		manager.RunnableFunc(h.faults.Run), manager.RunnableFunc(h.archive.Run),
+		manager.RunnableFunc(tester.Run),
 	}
 	if h.doors.tap != nil {
 		running = append(running, h.tap())
@@ -175,11 +181,31 @@ func (h *house) book() *hosts.Book {
 
 func (h *house) tap() *tap.Server {
 	return &tap.Server{Listener: h.doors.tap, Proxy: tap.New(tap.Config{
-		Find: h.book().Find, Record: h.byHand, Log: h.Log,
-		Wrap: func(place hosts.Place, next http.RoundTripper) http.RoundTripper {
-			return h.faults.Transport(place.Canary, place.Side, next)
-		},
+		Find: h.book().Find, Record: h.byHand, Wrap: h.disturb, Log: h.Log,
 	})}
+}
+
+func (h *house) disturb(place hosts.Place, next http.RoundTripper) http.RoundTripper {
+	return h.faults.Transport(place.Canary, place.Side, next)
+}
+
+// contract is the load tester's, as it is open to strangers.
+func (h *house) contract(registry *prometheus.Registry, notify func(context.Context, types.NamespacedName, string, string)) (*loadtester.Tester, error) {
+	config := loadtester.Config{
+		Find: h.book().Find, Record: h.byHand, Wrap: h.disturb, Notify: notify,
+		Namespaces: h.Namespaces, AllowTargets: h.AllowTargets, MaxRate: h.MaxRate, AllowExec: h.AllowExec,
+		Registerer: registry, Log: h.Log,
+	}
+	if h.Hooks == HooksToken {
+		config.Allow = func(r *http.Request, canary types.NamespacedName) error {
+			return h.server.Guard.Check(r, access.Action{Verb: "patch", Namespace: canary.Namespace, Name: canary.Name})
+		}
+	}
+	tester, err := loadtester.New(config)
+	if err == nil && h.Hooks != HooksOff {
+		h.server.Contract = tester.Register
+	}
+	return tester, err
 }
 
 // memory is the history, and what else ends with a Canary.

@@ -17,34 +17,14 @@ import (
 	"github.com/serin-dev/serin/measure"
 )
 
-// heyRedirects is how many redirects hey follows: its tenth request in a row
-// is the last.
-const heyRedirects = 9
-
 // plan is the load that the options ask for.
 func (o *options) plan() (loadgen.Plan, error) {
-	p := loadgen.Plan{
-		Duration:         o.hey.Duration,
-		Connections:      o.hey.Workers,
-		Timeout:          time.Duration(o.hey.TimeoutSeconds) * time.Second,
-		DisableKeepAlive: o.hey.DisableKeepAlive,
-		HTTP2:            o.http2(),
-	}
-	if o.hey.TimeoutSeconds == 0 {
-		p.Timeout = loadgen.NoTimeout
-	}
-	if !o.hey.DisableRedirects {
-		p.MaxRedirects = heyRedirects
-	}
+	p := o.hey.Plan()
+	p.HTTP2 = o.http2()
 	if o.open() {
-		p.Schedule = o.schedule()
-	} else {
-		p.Closed, p.WorkerRate = true, o.hey.Rate
-	}
-	if o.hey.Duration == 0 && len(o.steps) == 0 {
-		p.MaxRequests = int64(o.hey.Requests)
-		if p.Closed { // each worker sends as many, like hey's
-			p.MaxRequests -= p.MaxRequests % int64(o.hey.Workers)
+		p.Schedule, p.Closed, p.WorkerRate, p.MaxRequests = o.schedule(), false, 0, 0
+		if o.hey.Duration == 0 && len(o.steps) == 0 {
+			p.MaxRequests = int64(o.hey.Requests)
 		}
 	}
 	p.Proxy = o.environmentProxy()

@@ -60,7 +60,29 @@ type Phases struct {
 	// Write is until the request was sent, Wait from then until the first
 	// byte of the response, and Read until its last.
 	Write, Wait, Read time.Duration
+
+	note any // see Note
 }
+
+// Note keeps v for the [Detail] of the request that ctx belongs to: for a
+// Target's Transport that wants to know, once a request has ended, what it did
+// with it. Without a Target's Each nothing is kept.
+func Note(ctx context.Context, v any) {
+	if p, ok := ctx.Value(noteKey{}).(*Phases); ok {
+		p.note = v
+	}
+}
+
+// Noted returns what was noted of the request before, along its redirects; nil
+// for nothing.
+func Noted(ctx context.Context) any {
+	if p, ok := ctx.Value(noteKey{}).(*Phases); ok {
+		return p.note
+	}
+	return nil
+}
+
+type noteKey struct{}
 
 // endpoint is a target's URL, taken apart.
 type endpoint struct {

@@ -54,31 +54,9 @@ func ParseHey(command string) (Hey, error) {
 }
 
 func parseHeyArgs(args []string) (Hey, error) {
-	var f HeyFlags
-	set := flag.NewFlagSet("hey", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	f.Register(set)
-	if err := set.Parse(args); err != nil {
-		return Hey{}, err
-	}
-	if set.NArg() != 1 {
-		return Hey{}, fmt.Errorf("exactly one URL is needed, not %q", set.Args())
-	}
-	switch {
-	case f.BodyFile != "":
-		return Hey{}, errors.New("-D reads a file, which is not possible here: give the body with -d")
-	case f.Proxy != "":
-		return Hey{}, errors.New("-x (proxy) is not supported here: the load goes to the cluster's own gateway")
-	}
-	if err := f.Validate(); err != nil {
-		return Hey{}, err
-	}
-	target, err := url.Parse(set.Arg(0))
+	f, target, err := ParseHeyArgs(args)
 	if err != nil {
 		return Hey{}, err
-	}
-	if (target.Scheme != "http" && target.Scheme != "https") || target.Host == "" {
-		return Hey{}, fmt.Errorf("URL %q must start with http:// or https://", set.Arg(0))
 	}
 	request, err := f.Request(target)
 	if err != nil {
@@ -90,6 +68,38 @@ func parseHeyArgs(args []string) (Hey, error) {
 		Timeout:          time.Duration(f.TimeoutSeconds) * time.Second,
 		DisableKeepAlive: f.DisableKeepAlive,
 	}, nil
+}
+
+// ParseHeyArgs reads what follows the word hey on a command line that comes
+// from elsewhere: the flags, of which -D and -x are errors, and the one URL.
+func ParseHeyArgs(args []string) (HeyFlags, *url.URL, error) {
+	var f HeyFlags
+	set := flag.NewFlagSet("hey", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	f.Register(set)
+	if err := set.Parse(args); err != nil {
+		return f, nil, err
+	}
+	if set.NArg() != 1 {
+		return f, nil, fmt.Errorf("exactly one URL is needed, not %q", set.Args())
+	}
+	switch {
+	case f.BodyFile != "":
+		return f, nil, errors.New("-D reads a file, which is not possible here: give the body with -d")
+	case f.Proxy != "":
+		return f, nil, errors.New("-x (proxy) is not supported here: the load goes to the cluster's own gateway")
+	}
+	if err := f.Validate(); err != nil {
+		return f, nil, err
+	}
+	target, err := url.Parse(set.Arg(0))
+	if err != nil {
+		return f, nil, err
+	}
+	if (target.Scheme != "http" && target.Scheme != "https") || target.Host == "" {
+		return f, nil, fmt.Errorf("URL %q must start with http:// or https://", set.Arg(0))
+	}
+	return f, target, nil
 }
 
 // HeyFlags are the values of hey's flags, those of v0.1.5.
@@ -172,6 +182,35 @@ const (
 	maxHeyRate    = 100_000
 	maxHeyWorkers = 100_000
 )
+
+// heyRedirects is how many redirects hey follows: its tenth request in a row
+// is the last.
+const heyRedirects = 9
+
+// Plan is the load as hey makes it: a closed loop of -c workers that lasts for
+// -z, or else for -n requests, of which each worker sends as many. -n must not
+// be less than -c then. What is sent is [HeyFlags.Request]; HTTP/2 and the
+// proxy are the caller's.
+func (f *HeyFlags) Plan() Plan {
+	p := Plan{
+		Closed:           true,
+		WorkerRate:       f.Rate,
+		Duration:         f.Duration,
+		Connections:      f.Workers,
+		Timeout:          time.Duration(f.TimeoutSeconds) * time.Second,
+		DisableKeepAlive: f.DisableKeepAlive,
+	}
+	if f.TimeoutSeconds == 0 || int64(f.TimeoutSeconds) > int64(NoTimeout/time.Second) {
+		p.Timeout = NoTimeout
+	}
+	if !f.DisableRedirects {
+		p.MaxRedirects = heyRedirects
+	}
+	if f.Duration == 0 {
+		p.MaxRequests = int64(f.Requests - f.Requests%f.Workers)
+	}
+	return p
+}
 
 // Request is what hey sends to target, with its body read from the file where
 // there is one.

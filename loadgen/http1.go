@@ -58,7 +58,7 @@ func newHTTP1Client(plan *Plan, e endpoint) (*http1, error) {
 		c.requests = append(c.requests, r)
 	}
 	if plan.MaxRedirects > 0 {
-		c.redirect = newRedirector(plan, e)
+		c.redirect = newRedirector(plan, e, nil)
 	}
 	return c, nil
 }

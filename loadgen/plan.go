@@ -48,6 +48,10 @@ type Plan struct {
 	// MaxRedirects is how many redirects a request may follow. 0 follows
 	// none: the redirect is the answer.
 	MaxRedirects int
+	// RedirectsStay follows no redirect to another scheme, host or port than
+	// the target's URL has: such a redirect is the answer. With it nobody who
+	// answers can make Serin ask somebody else.
+	RedirectsStay bool
 	// HTTP2 sends http and https requests over HTTP/2, without TLS with prior
 	// knowledge (h2c).
 	HTTP2 bool

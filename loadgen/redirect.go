@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/serin-dev/serin/measure"
@@ -14,14 +16,25 @@ import (
 type redirector struct {
 	plan      *Plan
 	endpoint  endpoint
-	transport *http.Transport
+	transport http.RoundTripper
+	owned     *http.Transport // nil where the transport is the caller's
 }
 
-func newRedirector(plan *Plan, e endpoint) *redirector {
-	return &redirector{plan: plan, endpoint: e, transport: newTransport(plan, e)}
+// newRedirector goes by a transport of its own where none is given.
+func newRedirector(plan *Plan, e endpoint, transport http.RoundTripper) *redirector {
+	d := &redirector{plan: plan, endpoint: e, transport: transport}
+	if transport == nil {
+		d.owned = newTransport(plan, e)
+		d.transport = d.owned
+	}
+	return d
 }
 
-func (d *redirector) close() { d.transport.CloseIdleConnections() }
+func (d *redirector) close() {
+	if d.owned != nil {
+		d.owned.CloseIdleConnections()
+	}
+}
 
 func isRedirect(code int) bool {
 	switch code {
@@ -65,7 +78,10 @@ func (d *redirector) follow(ctx context.Context, deadline time.Time, r *Request,
 	redirects := 0
 	client := http.Client{
 		Transport: &answered{next: d.transport, code: code, location: location},
-		CheckRedirect: func(*http.Request, []*http.Request) error {
+		CheckRedirect: func(to *http.Request, _ []*http.Request) error {
+			if d.plan.RedirectsStay && !d.stays(to.URL) {
+				return http.ErrUseLastResponse
+			}
 			if redirects == d.plan.MaxRedirects {
 				return errTooManyRedirects
 			}
@@ -83,4 +99,9 @@ func (d *redirector) follow(ctx context.Context, deadline time.Time, r *Request,
 	answer := readResponse(resp, &r.Expect)
 	answer.redirects = redirects
 	return answer
+}
+
+// stays reports whether a URL has the target's scheme, host and port.
+func (d *redirector) stays(to *url.URL) bool {
+	return to.Scheme == d.endpoint.url.Scheme && strings.EqualFold(hostPort(to), hostPort(d.endpoint.url))
 }

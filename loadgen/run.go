@@ -31,8 +31,8 @@ type Target struct {
 	// Detour may send single requests otherwise, where it is not nil.
 	Detour Detour
 	// Transport sends the requests instead, and Go's timers keep the
-	// schedule: for other protocols, and for tests in fake time. Default: by
-	// URL and plan.
+	// schedule: for other protocols, and for tests in fake time. Redirects
+	// are followed by it too. Default: by URL and plan.
 	Transport http.RoundTripper
 }
 
@@ -41,6 +41,10 @@ type Detail struct {
 	measure.Result
 	Phases
 }
+
+// Note returns what the Target's Transport noted of the request, by the
+// function of that name; nil for nothing.
+func (d *Detail) Note() any { return d.note }
 
 // Run sends the plan's requests to every target, all on the same schedule,
 // until the plan or ctx ends, and returns when every request it started has

@@ -32,7 +32,7 @@ func newStdClient(plan *Plan, e endpoint, transport http.RoundTripper) *std {
 		c.transport = c.owned
 	}
 	if plan.MaxRedirects > 0 {
-		c.redirect = newRedirector(plan, e)
+		c.redirect = newRedirector(plan, e, transport)
 	}
 	return c
 }
@@ -120,7 +120,11 @@ func (s *stdSender) close() {}
 func (s *stdSender) send(i int, p *Phases) reply {
 	r := &s.plan.Requests[i]
 	deadline := s.plan.deadline(time.Now())
-	ctx, cancel := withDeadline(s.ctx, deadline)
+	noting := s.ctx
+	if p != nil {
+		noting = context.WithValue(noting, noteKey{}, p)
+	}
+	ctx, cancel := withDeadline(noting, deadline)
 	defer cancel()
 	if p != nil {
 		var done func()
@@ -138,7 +142,7 @@ func (s *stdSender) send(i int, p *Phases) reply {
 	if s.redirect != nil && isRedirect(resp.StatusCode) && resp.Header.Get("Location") != "" {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
-		return s.redirect.follow(s.ctx, deadline, r, resp.StatusCode, resp.Header.Get("Location"))
+		return s.redirect.follow(noting, deadline, r, resp.StatusCode, resp.Header.Get("Location"))
 	}
 	return readResponse(resp, &r.Expect)
 }

@@ -50,8 +50,8 @@ type Server struct {
 	Reports archive.Shelf
 	Faults  *fault.Faults
 	Working func() bool
-	// Contract serves Flagger's load tester contract; nil for not at all.
-	Contract func(*mux.Router)
+	// Contract routes Flagger's load tester contract; nil for not at all.
+	Contract func(router *mux.Router, handle func(func(http.ResponseWriter, *http.Request) error) http.Handler)
 	// Namespaces are those that are served; empty for all.
 	Namespaces []string
 	// Version is the daemon's own.
@@ -101,7 +101,7 @@ func (s *Server) Handler() http.Handler {
 	s.routeAPI(router)
 	s.routePages(router)
 	if s.Contract != nil {
-		s.Contract(router)
+		s.Contract(router, s.handle)
 	}
 	router.NotFoundHandler = s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return &Error{http.StatusNotFound, fmt.Sprintf("there is no %s here", r.URL.Path)}
