@@ -79,8 +79,6 @@ func TestDaemonKnowsTheFlagsThatItIsGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Those of the load tester's contract, which is being built.
-	help = append(help, " --hooks --max-rate --allow-exec --allow-target "...)
 	for _, set := range valueSets {
 		for _, o := range find(objects(t, templateSet(t, set)), "Deployment") {
 			args := convert[appsv1.Deployment](t, o).Spec.Template.Spec.Containers[0].Args
