@@ -11,9 +11,9 @@
 //	h.Measured(key, primary, candidate)    // an interval was measured
 //	h.Look(key, func(r *history.Rollout) { ... })
 //
-// Of each Canary it keeps the rollout that runs or ran last. What it keeps is
-// bounded: a series of 300 points, the newest 200 checks and 200 events, and
-// 1 MiB of histograms. A daemon that starts in mid-rollout remembers it from
+// Of each Canary it keeps the rollout that runs or ran last, of those that have
+// ended the newest 32 of all Canaries. What it keeps of one is bounded: a series
+// of 300 points, the newest 200 checks and 200 events, and 1 MiB of histograms. A daemon that starts in mid-rollout remembers it from
 // then on.
 //
 // A History may be used concurrently.

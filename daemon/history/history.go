@@ -16,6 +16,9 @@ const (
 	maxChecks = 200
 	maxEvents = 200
 	maxLevels = 400
+	// maxFinished is how many rollouts are kept that have ended, of all
+	// Canaries: a thousand of them would take a gigabyte.
+	maxFinished = 32
 )
 
 // Config says whom to tell.
@@ -29,8 +32,15 @@ type Config struct {
 type History struct {
 	config Config
 
-	mu       sync.Mutex // guards rollouts, the map
+	mu       sync.Mutex // guards what follows, and not the rollouts themselves
 	rollouts map[types.NamespacedName]*Rollout
+	finished []finished // oldest first
+}
+
+// finished is a rollout that has ended, and may have been followed by another.
+type finished struct {
+	canary  types.NamespacedName
+	rollout *Rollout
 }
 
 // New returns a History of nothing.
@@ -143,8 +153,27 @@ func (h *History) Status(canary *v1beta1.Canary, before *v1beta1.CanaryStatus) {
 	if r == nil {
 		return
 	}
-	if r.take(canary, before, now) && h.config.Ended != nil {
+	if !r.take(canary, before, now) {
+		return
+	}
+	h.finish(types.NamespacedName{Namespace: canary.Namespace, Name: canary.Name}, r)
+	if h.config.Ended != nil {
 		h.config.Ended(canary)
+	}
+}
+
+// finish makes room for a rollout that has ended.
+func (h *History) finish(canary types.NamespacedName, r *Rollout) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.finished = append(h.finished, finished{canary, r})
+	if len(h.finished) <= maxFinished {
+		return
+	}
+	oldest := h.finished[0]
+	h.finished = append([]finished(nil), h.finished[1:]...)
+	if h.rollouts[oldest.canary] == oldest.rollout {
+		delete(h.rollouts, oldest.canary)
 	}
 }
 

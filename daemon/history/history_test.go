@@ -173,3 +173,31 @@ func TestMemoryOfARolloutIsBounded(t *testing.T) {
 		})
 	})
 }
+
+// A thousand Canaries that were rolled out once are not remembered for ever.
+func TestFewFinishedRolloutsAreRemembered(t *testing.T) {
+	h := New(Config{})
+	rollOut := func(name string, phases ...v1beta1.Phase) {
+		one := &teller{History: h, canary: &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: name}}}
+		one.detected("revision")
+		for _, phase := range phases {
+			one.status(func(s *v1beta1.CanaryStatus) { s.Phase = phase })
+		}
+	}
+	rollOut("running")
+	rollOut("again", v1beta1.PhaseFailed)
+	for i := range 1000 {
+		rollOut(fmt.Sprintf("podinfo-%d", i), v1beta1.PhaseSucceeded)
+		if i == 0 {
+			rollOut("again") // it runs once more
+		}
+	}
+	if n := len(h.rollouts); n != maxFinished+2 {
+		t.Errorf("%d rollouts are remembered", n)
+	}
+	for _, name := range []string{"running", "again", "podinfo-999"} {
+		if !h.Look(types.NamespacedName{Namespace: "test", Name: name}, func(*Rollout) {}) {
+			t.Errorf("%s is forgotten", name)
+		}
+	}
+}
