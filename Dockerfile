@@ -4,8 +4,8 @@
 # sh, curl, watch and CA certificates, and nothing is run on it: so one machine
 # builds for all, and where no registry is reachable both can be images of one's
 # own. `make image-check` sees whether BASE has all that.
-ARG BUILDER=docker.io/library/golang:1.26-alpine
-ARG BASE=docker.io/curlimages/curl:8.16.0
+ARG BUILDER=golang:1.26-alpine
+ARG BASE=curlimages/curl:8.16.0
 
 FROM --platform=$BUILDPLATFORM ${BUILDER} AS build
 ARG TARGETOS
