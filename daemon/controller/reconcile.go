@@ -93,6 +93,10 @@ type Reconciler struct {
 	fights fights
 }
 
+// conflictPause is how long a write that met a conflict waits: Knative writes a
+// Service's status a few times in a row when a revision gets ready.
+const conflictPause = 200 * time.Millisecond
+
 // Reconcile makes one decision about a Canary and carries it out.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	r.upOnce.Do(func() { r.up = time.Now() })
@@ -100,7 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if apierrors.IsConflict(err) {
 		// Something has changed since it was read. The change will call
 		// again; the delay is for the case that it was seen meanwhile.
-		return ctrl.Result{RequeueAfter: time.Second}, nil
+		return ctrl.Result{RequeueAfter: conflictPause}, nil
 	}
 	if err != nil {
 		r.Metrics.Failed(req.NamespacedName)
