@@ -27,7 +27,6 @@ import (
 	"github.com/serin-dev/serin/daemon/metrics"
 	"github.com/serin-dev/serin/daemon/session"
 	"github.com/serin-dev/serin/daemon/tap"
-	"github.com/serin-dev/serin/loadgen"
 	"github.com/serin-dev/serin/measure"
 )
 
@@ -69,7 +68,7 @@ func (h *house) assemble(ctx context.Context) error {
 	if err := h.remember(); err != nil {
 		return err
 	}
-	h.sessions = session.New(session.Config{Gateway: h.Gateway, Notify: verdicts.Notify, Measured: h.measured, Detour: h.detour, Log: h.Log})
+	h.sessions = session.New(session.Config{Gateway: h.Gateway, Notify: verdicts.Notify, Measured: h.measured, Detour: h.faults.Detour, Log: h.Log})
 	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Answered: h.recorded.Hook, Log: h.Log})
 	alerts, err := newAlerts(h.manager, h.Config)
 	if err != nil {
@@ -155,10 +154,6 @@ func (h *house) working() bool {
 func (h *house) measured(canary types.NamespacedName, primary, candidate *measure.Snapshot) {
 	h.recorded.Measured(canary, primary, candidate)
 	h.history.Measured(canary, primary, candidate)
-}
-
-func (h *house) detour(canary types.NamespacedName, side v1beta1.Side) loadgen.Detour {
-	return h.faults.Detour(canary, side)
 }
 
 // byHand takes the result of a request that was sent by hand.
