@@ -2,10 +2,6 @@ package testenv
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -15,10 +11,9 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/serin-dev/serin/testenv/credentials"
 	"github.com/serin-dev/serin/testenv/upstream"
 )
 
@@ -76,16 +71,11 @@ func (e *Env) startControllerManager(programs *upstream.Programs) error {
 // writeKeys makes the key that signs ServiceAccounts' tokens and the token of
 // the administrator.
 func (e *Env) writeKeys() error {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return fmt.Errorf("make the ServiceAccounts' key: %w", err)
-	}
-	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
-	token := rand.Text()
-	e.Config = &rest.Config{BearerToken: token, QPS: -1}
+	admin := credentials.NewUser("admin", "system:masters")
+	e.Config = &rest.Config{BearerToken: admin.Token, QPS: -1}
 	return errors.Join(
-		os.WriteFile(e.path("serviceaccounts.key"), pem.EncodeToMemory(block), 0o600),
-		os.WriteFile(e.path("tokens.csv"), []byte(token+",admin,admin,system:masters\n"), 0o600),
+		credentials.WriteKey(e.path("serviceaccounts.key")),
+		credentials.WriteTokens(e.path("tokens.csv"), admin),
 	)
 }
 
@@ -133,18 +123,8 @@ func (e *Env) apiServerReady(ctx context.Context) error {
 	if err := probe(ctx, c, e.Config.Host+"/readyz"); err != nil {
 		return err
 	}
-	return e.writeKubeconfig(authority)
-}
-
-func (e *Env) writeKubeconfig(authority []byte) error {
-	const name = "serin-testenv"
-	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{Server: e.Config.Host, CertificateAuthorityData: authority}
-	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: e.Config.BearerToken}
-	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
-	config.CurrentContext = name
 	e.Kubeconfig = e.path("kubeconfig")
-	return clientcmd.WriteToFile(*config, e.Kubeconfig)
+	return credentials.WriteKubeconfig(e.Kubeconfig, "serin-testenv", e.Config.Host, authority, e.Config.BearerToken)
 }
 
 // probe asks for a URL and wants 200.

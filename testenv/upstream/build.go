@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,11 +19,11 @@ import (
 //go:embed *.mod *.sum
 var modules embed.FS
 
-// Programs are the paths of what was built.
+// Programs are the paths of what was built for an environment without
+// containers.
 type Programs struct {
 	APIServer, ControllerManager, Etcd, KnativeController, Podinfo string
-	// knative is the folder of the module file that Knative was built from.
-	knative string
+	Knative                                                        Knative
 }
 
 // program is one main package and the module file that pins it.
@@ -32,21 +33,22 @@ type program struct {
 	pkg     string
 	version string // for people; the module file decides
 	ldflags string
+	stock   bool // as released, without patches
+}
+
+// wanted is a program and where to note its path.
+type wanted struct {
+	program
+	path *string
 }
 
 var (
-	apiServer = program{
-		name: "kube-apiserver", module: "kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", version: "v1.35.4",
-		// The version is stamped in by the release's own build; clients read it.
-		ldflags: kubernetesVersion,
-	}
-	controllerManager = program{
-		name: "kube-controller-manager", module: "kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", version: "v1.35.4",
-		ldflags: kubernetesVersion,
-	}
-	etcd       = program{name: "etcd", module: "etcd", pkg: "go.etcd.io/etcd/server/v3", version: "v3.6.5"}
-	controller = program{name: "knative-controller", module: "knative", pkg: "knative.dev/serving/cmd/controller", version: "v0.44.0"}
-	podinfo    = program{name: "podinfo", module: "podinfo", pkg: "github.com/stefanprodan/podinfo/cmd/podinfo", version: "v1.8.1-0.20250910200901-e86405a8674e"}
+	// Both are stamped with the version, as in a release's own build; clients read it.
+	apiServer         = kubernetesProgram("kube-apiserver")
+	controllerManager = kubernetesProgram("kube-controller-manager")
+	etcd              = program{name: "etcd", module: "etcd", pkg: "go.etcd.io/etcd/server/v3", version: "v3.6.5"}
+	controller        = program{name: "knative-controller", module: "knative", pkg: "knative.dev/serving/cmd/controller", version: "v0.44.0"}
+	podinfo           = program{name: "podinfo", module: "podinfo", pkg: "github.com/stefanprodan/podinfo/cmd/podinfo", version: "v1.8.1-0.20250910200901-e86405a8674e"}
 )
 
 // kubernetesVersion sets the variables of Kubernetes' version package.
@@ -67,29 +69,33 @@ func Build(ctx context.Context, progress io.Writer) (*Programs, error) {
 
 func build(ctx context.Context, cache string, progress io.Writer) (*Programs, error) {
 	var built Programs
-	wanted := []struct {
-		program
-		path *string
-	}{{apiServer, &built.APIServer}, {controllerManager, &built.ControllerManager}, {etcd, &built.Etcd}, {controller, &built.KnativeController}, {podinfo, &built.Podinfo}}
-	for i, w := range wanted {
+	all := []wanted{{apiServer, &built.APIServer}, {controllerManager, &built.ControllerManager}, {etcd, &built.Etcd}, {controller, &built.KnativeController}, {podinfo, &built.Podinfo}}
+	missing := slices.DeleteFunc(all, func(w wanted) bool {
 		if w.program == apiServer || w.program == etcd {
-			if *w.path = asset(w.name); *w.path != "" {
-				continue
-			}
+			*w.path = asset(w.name)
 		}
+		return *w.path != ""
+	})
+	if err := buildAll(ctx, cache, progress, missing); err != nil {
+		return nil, err
+	}
+	folder, err := controller.folder(cache)
+	built.Knative = Knative{folder}
+	return &built, err
+}
+
+func buildAll(ctx context.Context, cache string, progress io.Writer, all []wanted) error {
+	for i, w := range all {
 		folder, err := w.folder(cache)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		say := progressOf(progress, w.program, fmt.Sprintf("(%d of %d)", i+1, len(wanted)))
+		say := progressOf(progress, w.program, fmt.Sprintf("(%d of %d)", i+1, len(all)))
 		if *w.path, err = w.build(ctx, folder, say); err != nil {
-			return nil, fmt.Errorf("build %s %s: %w", w.name, w.version, err)
-		}
-		if w.program == controller {
-			built.knative = folder
+			return fmt.Errorf("build %s %s: %w", w.name, w.version, err)
 		}
 	}
-	return &built, nil
+	return nil
 }
 
 // progressOf returns what tells people about a build, at its start with zero,
@@ -128,10 +134,18 @@ func (p program) folder(cache string) (string, error) {
 		key.Write(content)
 	}
 	_, _ = io.WriteString(key, runtime.Version()+p.ldflags)
-	for _, patch := range patches[p.module] {
+	for _, patch := range p.patches() {
 		_, _ = io.WriteString(key, patch.file+patch.old+patch.new)
 	}
 	return filepath.Join(cache, fmt.Sprintf("%s-%s-%.6x", p.module, p.version, key.Sum(nil))), nil
+}
+
+// patches are the lines to change in the program's modules.
+func (p program) patches() []patch {
+	if p.stock {
+		return nil
+	}
+	return patches[p.module]
 }
 
 // build makes the program in its folder, unless it is there, and returns its
@@ -157,7 +171,7 @@ func (p program) build(ctx context.Context, folder string, say func(took time.Du
 	}
 	say(0)
 	start := time.Now()
-	if err := applyPatches(ctx, folder, patches[p.module]); err != nil {
+	if err := applyPatches(ctx, folder, p.patches()); err != nil {
 		return "", err
 	}
 	unfinished := path + ".unfinished"
@@ -204,14 +218,4 @@ func goTool(ctx context.Context, folder string, args ...string) (string, error) 
 func lastLines(s string, n int) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
-
-// KnativeModule returns the folder of a module that Knative was built with,
-// which holds its manifests.
-func (p *Programs) KnativeModule(ctx context.Context, path string) (string, error) {
-	dir, err := moduleDir(ctx, p.knative, path)
-	if err != nil {
-		return "", fmt.Errorf("find Knative's manifests in the module cache: %w", err)
-	}
-	return dir, nil
 }

@@ -1,0 +1,132 @@
+//go:build linux
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/testenv/credentials"
+)
+
+const (
+	etcdURL = "http://127.0.0.1:2379"
+	apiURL  = "https://" + nodeAddress + ":6443"
+)
+
+func (n *node) startContainerd(ctx context.Context) error {
+	containerd, err := n.run("containerd", "--config="+n.State.path("containerd.toml"), "--log-level=warn")
+	if err != nil {
+		return err
+	}
+	return await(ctx, "containerd", containerd, func() error { return n.State.ctr(ctx, "version") })
+}
+
+func (n *node) startControlPlane(ctx context.Context) error {
+	etcd, err := n.run(n.Programs.Etcd, "--name="+nodeName, "--data-dir="+n.State.path("etcd"), "--unsafe-no-fsync", "--log-level=warn",
+		"--listen-client-urls="+etcdURL, "--advertise-client-urls="+etcdURL, "--listen-peer-urls=http://127.0.0.1:2380")
+	if err != nil {
+		return err
+	}
+	if err := await(ctx, "etcd", etcd, func() error { return probe(ctx, http.DefaultClient, etcdURL+"/health") }); err != nil {
+		return err
+	}
+	server, err := n.run(n.Programs.APIServer, "--etcd-servers="+etcdURL,
+		"--advertise-address="+nodeAddress, "--bind-address=0.0.0.0", "--secure-port=6443", "--cert-dir="+n.State.path("apiserver"),
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file="+n.State.path("serviceaccounts.key"), "--service-account-signing-key-file="+n.State.path("serviceaccounts.key"),
+		"--service-cluster-ip-range="+serviceRange, "--authorization-mode=Node,RBAC", "--token-auth-file="+n.State.path("tokens.csv"),
+		"--kubelet-preferred-address-types=InternalIP", "--allow-privileged=true")
+	if err != nil {
+		return err
+	}
+	if err := await(ctx, "kube-apiserver", server, func() error { return n.connect(ctx) }); err != nil {
+		return err
+	}
+	kubeconfigs := func(name string) []string {
+		path := n.State.path(name + ".kubeconfig")
+		return []string{"--kubeconfig=" + path, "--authentication-kubeconfig=" + path, "--authorization-kubeconfig=" + path, "--leader-elect=false", "--bind-address=127.0.0.1"}
+	}
+	_, managerErr := n.run(n.Programs.ControllerManager, append(kubeconfigs("kube-controller-manager"),
+		"--root-ca-file="+n.authority(), "--service-account-private-key-file="+n.State.path("serviceaccounts.key"), "--use-service-account-credentials",
+		"--cluster-cidr="+podRange, "--service-cluster-ip-range="+serviceRange)...)
+	_, schedulerErr := n.run(n.Programs.Scheduler, kubeconfigs("kube-scheduler")...)
+	n.say("Kubernetes' control plane is running")
+	return errors.Join(managerErr, schedulerErr)
+}
+
+// authority is the certificate that the API server has signed for itself.
+func (n *node) authority() string { return n.State.path("apiserver", "apiserver.crt") }
+
+// connect writes the kubeconfigs and makes the client, when the API server is
+// ready.
+func (n *node) connect(ctx context.Context) error {
+	authority, err := os.ReadFile(n.authority())
+	if err != nil {
+		return err
+	}
+	config := &rest.Config{Host: apiURL, BearerToken: n.users["kubeconfig"].Token, QPS: -1}
+	config.CAData = authority
+	c, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return err
+	}
+	if err := probe(ctx, c, apiURL+"/readyz"); err != nil {
+		return err
+	}
+	for name, user := range n.users {
+		if err := credentials.WriteKubeconfig(n.State.path(name), "serin", apiURL, authority, user.Token); err != nil {
+			return err
+		}
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	n.client, err = client.New(config, client.Options{Scheme: scheme})
+	return err
+}
+
+func (n *node) startKubelet(ctx context.Context) error {
+	kubelet, err := n.run(n.Programs.Kubelet, "--config="+n.State.path("kubelet.yaml"), "--kubeconfig="+n.State.path("kubelet.kubeconfig"),
+		"--hostname-override="+nodeName, "--node-ip="+nodeAddress)
+	if err != nil {
+		return err
+	}
+	if _, err := n.run(n.Programs.KubeProxy, "--config="+n.State.path("kube-proxy.yaml")); err != nil {
+		return err
+	}
+	if err := await(ctx, "kubelet", kubelet, func() error { return n.nodeReady(ctx) }); err != nil {
+		return err
+	}
+	n.say("the node is ready")
+	return nil
+}
+
+// probe asks for a URL and wants 200.
+func probe(ctx context.Context, c *http.Client, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return err
+	}
+	if err := resp.Body.Close(); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, resp.Status)
+	}
+	return nil
+}
