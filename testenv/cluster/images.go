@@ -83,7 +83,7 @@ func (p *plan) writeImages(ctx context.Context, folder string) ([]string, error)
 		if fresh {
 			continue
 		}
-		err = image.Write(ctx, path, image.Spec{
+		err = image.Write(path, image.Spec{
 			Name: i.name, Entrypoint: []string{i.path}, Env: i.env, User: i.user, WorkingDir: filepath.Dir(i.path),
 			Files: []image.File{{Path: i.path, From: i.program, Mode: 0o755}, {Path: "/var/run/ko"}, {Path: "/tmp", Mode: 0o777 | os.ModeSticky}},
 		})

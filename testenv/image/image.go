@@ -1,13 +1,10 @@
 package image
 
 import (
-	"archive/tar"
-	"bytes"
-	"context"
-	"io"
-	"io/fs"
+	"errors"
+	"fmt"
 	"os"
-	"path"
+	"path/filepath"
 	"runtime"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -17,55 +14,67 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
+// Spec describes an image of one layer, for Linux on this machine's
+// architecture.
 type Spec struct {
-	Name                 string
-	Files                []File
+	// Name is a reference with a tag.
+	Name  string
+	Files []File
+
 	Entrypoint, Cmd, Env []string
 	User, WorkingDir     string
 }
-type File struct {
-	Path, From, Link, Text string
-	Mode                   fs.FileMode
+
+// Write writes an image's archive to a path, whole or not at all.
+func Write(path string, s Spec) error {
+	if err := write(path, s); err != nil {
+		return fmt.Errorf("make the image %s: %w", s.Name, err)
+	}
+	return nil
 }
 
-func Write(ctx context.Context, to string, s Spec) error {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, f := range s.Files {
-		if f.From == "" {
-			_ = w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: f.Path[1:] + "/", Mode: 0o1777})
-			continue
-		}
-		c, err := os.ReadFile(f.From)
-		if err != nil {
-			return err
-		}
-		_ = w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: path.Dir(f.Path)[1:] + "/", Mode: 0o755})
-		_ = w.WriteHeader(&tar.Header{Name: f.Path[1:], Mode: 0o755, Size: int64(len(c))})
-		_, _ = w.Write(c)
-	}
-	_ = w.Close()
-	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+func write(path string, s Spec) error {
+	tag, err := name.NewTag(s.Name, name.StrictValidation)
 	if err != nil {
 		return err
 	}
-	img, err := mutate.AppendLayers(empty.Image, l)
+	folder, err := os.MkdirTemp(filepath.Dir(path), ".image-")
 	if err != nil {
 		return err
 	}
-	cf, _ := img.ConfigFile()
-	cf = cf.DeepCopy()
-	cf.OS, cf.Architecture = "linux", runtime.GOARCH
-	if img, err = mutate.ConfigFile(img, cf); err != nil {
+	defer func() { _ = os.RemoveAll(folder) }()
+	content := filepath.Join(folder, "layer.tar")
+	if err := writeLayer(content, s.Files); err != nil {
 		return err
 	}
-	img, err = mutate.Config(img, v1.Config{Entrypoint: s.Entrypoint, Cmd: s.Cmd, Env: s.Env, User: s.User, WorkingDir: s.WorkingDir})
+	layer, err := tarball.LayerFromFile(content)
 	if err != nil {
 		return err
 	}
-	ref, err := name.NewTag(s.Name)
+	image, err := mutate.AppendLayers(empty.Image, layer)
 	if err != nil {
 		return err
 	}
-	return tarball.WriteToFile(to, ref, img)
+	if image, err = configure(image, s); err != nil {
+		return err
+	}
+	whole := filepath.Join(folder, "image.tar")
+	if err := tarball.WriteToFile(whole, tag, image); err != nil {
+		return err
+	}
+	return os.Rename(whole, path)
 }
+
+func configure(image v1.Image, s Spec) (v1.Image, error) {
+	file, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	file = file.DeepCopy()
+	file.OS, file.Architecture = "linux", runtime.GOARCH
+	file.Config = v1.Config{Entrypoint: s.Entrypoint, Cmd: s.Cmd, Env: s.Env, User: s.User, WorkingDir: s.WorkingDir}
+	return mutate.ConfigFile(image, file)
+}
+
+// errRelative is for paths that say nothing in an image.
+var errRelative = errors.New("a path in an image is absolute")
