@@ -5,7 +5,8 @@ BIN      := bin
 LINT     := $(BIN)/golangci-lint
 HELM     := $(BIN)/helm
 DOCKER   ?= docker
-IMAGE    ?= ghcr.io/serin-dev/serin:dev
+RELEASE  := $(shell awk '/^appVersion:/ {print $$2}' chart/Chart.yaml)
+IMAGE    ?= ghcr.io/serin-dev/serin:$(RELEASE)
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 TIMEOUT  ?= 20m
 FUZZTIME ?= 30s
@@ -14,7 +15,7 @@ N        ?= 100000
 .DEFAULT_GOAL := help
 # Static, and without what makes the linker keep methods that nobody calls.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '-s -w'
-.PHONY: help demo test check build testenv image image-check helm lint fmt golden generate generate-check vuln simulate fuzz bench-load bench-measure bench-judge bench-rollback bench-tap bench-scale clean
+.PHONY: help demo test check build testenv cluster-up cluster-down e2e image image-check image-offline helm lint fmt golden generate generate-check vuln simulate fuzz bench-load bench-measure bench-judge bench-rollback bench-tap bench-scale clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,15 @@ build: ## Build serin, testenv and demo into bin/
 testenv: build ## Leave a Knative running until Ctrl-C, with Serin's definition installed
 	@exec $(BIN)/testenv -crds chart/crds
 
+cluster-up: image-offline ## A real Kubernetes with Knative on this Linux machine, as root; KNATIVE=v0.50.0 for another
+	@$(BIN)/cluster up $(if $(KNATIVE),-knative $(KNATIVE)) $(BIN)/images/serin.tar
+
+cluster-down: build ## End it, without a trace
+	@$(BIN)/cluster down
+
+e2e: ## Serin's users on a real cluster: one of its own, as root, or E2E_KUBECONFIG and E2E_GATEWAY
+	testenv/e2e/run
+
 image: ## Build the image IMAGE; BUILDER and BASE are what it is made of and on, PLATFORM for which machine
 	$(DOCKER) build -t $(IMAGE) $(if $(PLATFORM),--platform $(PLATFORM)) \
 		$(foreach a,BUILDER BASE GOPROXY,$(if $($a),--build-arg $a=$($a))) \
@@ -44,6 +54,9 @@ image: ## Build the image IMAGE; BUILDER and BASE are what it is made of and on,
 image-check: ## See that IMAGE has what it should, on a read-only root and without a network
 	$(DOCKER) run --rm --read-only --network none --cap-drop ALL --entrypoint sh $(IMAGE) -ec \
 		'test "$$(id -u)" != 0; for p in serin hey curl watch; do command -v $$p; done; ls /etc/ssl/certs/*; serin version'
+
+image-offline: build ## Build IMAGE without a registry, from Debian's packages and this machine's Go, into bin/images
+	tools/image/offline $(BIN)/images/serin.tar $(IMAGE) $(PLATFORM)
 
 helm: $(HELM) ## Build helm and kustomize into bin/
 

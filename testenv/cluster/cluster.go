@@ -66,9 +66,8 @@ func Up(ctx context.Context, o Options) error {
 	}
 	defer func() { _ = lock.Close() }() // the cluster has its own descriptor
 	if err := start(ctx, p, lock, o.Progress); err != nil {
-		kept := s.keepLogs()
 		_ = lock.Close()
-		return errors.Join(fmt.Errorf("start the cluster: %w; what it printed is in %s", err, kept), s.end(context.WithoutCancel(ctx)))
+		return errors.Join(fmt.Errorf("start the cluster: %w; what it printed is in %s", err, s.failed()), s.giveUp(context.WithoutCancel(ctx)))
 	}
 	return nil
 }
@@ -150,14 +149,11 @@ func repeat(to io.Writer, from io.Reader) (ready bool) {
 	return false
 }
 
-// keepLogs moves the logs of a cluster that did not start to where they are
-// not removed, and returns that place.
-func (s state) keepLogs() string {
-	kept := string(s) + "-failed"
-	if err := errors.Join(os.RemoveAll(kept), os.Rename(s.path("log"), kept)); err != nil {
-		return err.Error()
-	}
-	return kept
+// giveUp ends a cluster that did not start, and keeps its logs until Down.
+func (s state) giveUp(ctx context.Context) error {
+	kept := s.path("..", "cluster-logs") // beside, where ending it does not remove it
+	err := errors.Join(os.RemoveAll(kept), os.Rename(s.path("log"), kept), s.end(ctx))
+	return errors.Join(err, os.Rename(kept, s.failed()))
 }
 
 // Down ends the cluster and removes what it has left. Without a cluster it only

@@ -32,6 +32,10 @@ func (s state) path(elements ...string) string {
 
 func (s state) kubeconfig() string { return s.path("kubeconfig") }
 func (s state) containerd() string { return s.path("containerd.sock") }
+
+// failed is where the logs of a cluster that did not start are kept.
+func (s state) failed() string { return string(s) + "-failed" }
+
 func (s state) log(name string) string {
 	return s.path("log", name+".log")
 }
@@ -103,7 +107,7 @@ func (s state) end(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("end the cluster: %w", err)
 	}
-	return os.RemoveAll(string(s))
+	return errors.Join(os.RemoveAll(string(s)), os.RemoveAll(s.failed()))
 }
 
 // pollPeriod is the time between two looks at something that is to happen.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,18 +44,6 @@ func (s Set) Apply(ctx context.Context, path string) error {
 		if err := s.ApplyText(ctx, string(content)); err != nil {
 			return fmt.Errorf("apply %s: %w", file, err)
 		}
-	}
-	return nil
-}
-
-// ApplyFile applies the documents of a file in a file system.
-func (s Set) ApplyFile(ctx context.Context, files fs.FS, name string) error {
-	content, err := fs.ReadFile(files, name)
-	if err != nil {
-		return err
-	}
-	if err := s.ApplyText(ctx, string(content)); err != nil {
-		return fmt.Errorf("apply %s: %w", name, err)
 	}
 	return nil
 }

@@ -13,7 +13,13 @@ import (
 
 func TestEveryProgramIsKeyedByItsModule(t *testing.T) {
 	folders := make(map[string]string)
-	for _, p := range []program{apiServer, controllerManager, etcd, controller, podinfo} {
+	all := []program{apiServer, controllerManager, etcd, controller, podinfo}
+	for knative, module := range knativeModules {
+		for _, w := range new(ClusterPrograms).wanted(knative, module) {
+			all = append(all, w.program)
+		}
+	}
+	for _, p := range all {
 		folder, err := p.folder("cache")
 		if err != nil {
 			t.Fatal(err)
@@ -46,6 +52,25 @@ func TestAnotherPatchIsAnotherBuild(t *testing.T) {
 	patches["podinfo"] = nil
 	if after, err := podinfo.folder("cache"); err != nil || after == before {
 		t.Errorf("with and without patches podinfo is built in %s, error %v", after, err)
+	}
+}
+
+func TestStockProgramsAreBuiltApart(t *testing.T) {
+	stock := controller
+	stock.stock = true
+	patched, err := controller.folder("cache")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if folder, err := stock.folder("cache"); err != nil || folder == patched {
+		t.Errorf("patched and as released, the controller is built in %s, error %v", folder, err)
+	}
+}
+
+func TestAKnativeThatIsNotPinnedIsRefused(t *testing.T) {
+	_, err := BuildCluster(t.Context(), new(bytes.Buffer), "v0.1.0")
+	if err == nil || !strings.Contains(err.Error(), "v0.44.0") {
+		t.Errorf("error %v, want one that names those there are", err)
 	}
 }
 
