@@ -75,7 +75,7 @@ func delegate(hierarchy string) error {
 		return err
 	}
 	for _, group := range []string{hierarchy, filepath.Join(hierarchy, cgroupName)} {
-		for _, c := range strings.Fields(string(controllers)) {
+		for c := range strings.FieldsSeq(string(controllers)) {
 			if err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+c), 0); err != nil {
 				return fmt.Errorf("delegate the controller %s: %w", c, err)
 			}

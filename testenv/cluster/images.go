@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -77,7 +78,7 @@ func (p *plan) writeImages(ctx context.Context, folder string) ([]string, error)
 		path := filepath.Join(folder, fileName(i.name)+".tar")
 		paths = append(paths, path)
 		fresh, err := newer(path, i.program)
-		if err != nil {
+		if err := errors.Join(err, ctx.Err()); err != nil {
 			return nil, err
 		}
 		if fresh {

@@ -89,7 +89,7 @@ func (n *node) available(ctx context.Context, name types.NamespacedName) error {
 		return err
 	}
 	if d.Status.ObservedGeneration != d.Generation || d.Status.ReadyReplicas == 0 {
-		return fmt.Errorf("Deployment %s has no ready pod", name)
+		return fmt.Errorf("no pod of Deployment %s is ready", name)
 	}
 	return nil
 }

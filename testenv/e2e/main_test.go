@@ -31,7 +31,7 @@ var the cluster
 func TestMain(m *testing.M) {
 	kubeconfig := os.Getenv("E2E_KUBECONFIG")
 	if kubeconfig == "" {
-		fmt.Println("testenv/e2e: skipped, there is no cluster; `make e2e` brings one up, E2E_KUBECONFIG names yours")
+		_, _ = fmt.Fprintln(os.Stdout, "testenv/e2e: skipped, there is no cluster; `make e2e` brings one up, E2E_KUBECONFIG names yours")
 		return
 	}
 	ctrl.SetLogger(logr.Discard())

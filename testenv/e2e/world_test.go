@@ -39,9 +39,10 @@ type world struct {
 func newWorld(t *testing.T, namespace string) *world {
 	t.Helper()
 	w := &world{T: t, namespace: namespace}
-	if err := the.client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
-		t.Fatalf("make namespace %s: %v", namespace, err)
-	}
+	// That of a run before may be on its way out.
+	w.until("namespace "+namespace, patience, func() error {
+		return the.client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	})
 	t.Cleanup(w.close)
 	return w
 }

@@ -80,7 +80,7 @@ func appletFiles(ctx context.Context, busybox string) ([]File, error) {
 		return nil, fmt.Errorf("ask busybox what it can do: %w", err)
 	}
 	var links []File
-	for _, name := range strings.Fields(string(out)) {
+	for name := range strings.FieldsSeq(string(out)) {
 		// Debian's static one crashes in wget; there is curl.
 		if name != "busybox" && name != "wget" {
 			links = append(links, File{Path: "/bin/" + name, Link: "busybox"})

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,6 +74,3 @@ func configure(image v1.Image, s Spec) (v1.Image, error) {
 	file.Config = v1.Config{Entrypoint: s.Entrypoint, Cmd: s.Cmd, Env: s.Env, User: s.User, WorkingDir: s.WorkingDir}
 	return mutate.ConfigFile(image, file)
 }
-
-// errRelative is for paths that say nothing in an image.
-var errRelative = errors.New("a path in an image is absolute")

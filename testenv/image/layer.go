@@ -50,7 +50,7 @@ func writeLayer(to string, files []File) error {
 
 func (l *layer) add(f File) error {
 	if !path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path {
-		return errRelative
+		return errors.New("a path in an image is absolute, and clean")
 	}
 	if l.taken[f.Path] {
 		return errors.New("it is there twice")

@@ -28,7 +28,7 @@ func NewSliceResolver(ctx context.Context, mgr manager.Manager, log *slog.Logger
 		var all discoveryv1.EndpointSliceList
 		err := mgr.GetClient().List(ctx, &all, client.InNamespace(namespace), client.MatchingFields{serviceIndex: service}, client.UnsafeDisableDeepCopy)
 		if err != nil {
-			log.Error("read EndpointSlices", "namespace", namespace, "service", service, "error", err)
+			log.ErrorContext(ctx, "read EndpointSlices", "namespace", namespace, "service", service, "error", err)
 		}
 		return addresses(all.Items)
 	}, nil

@@ -61,7 +61,7 @@ func up(ctx context.Context, args []string) error {
 	}
 	err := cluster.Up(ctx, cluster.Options{Knative: *knative, Images: flags.Args()})
 	if err == nil {
-		fmt.Println("bin/cluster exec kubectl get pods -A   shows what is running; make cluster-down ends it")
+		_, _ = fmt.Fprintln(os.Stdout, "bin/cluster exec kubectl get pods -A   shows what is running; make cluster-down ends it")
 	}
 	return err
 }
