@@ -15,7 +15,9 @@
 //   - daemon: the long-running process, the only place that knows Kubernetes;
 //     begin with daemon/rollout, which decides
 //   - cli: what people ask and tell from their terminals
-//   - testenv: Knative on a laptop, to see and to test it all
+//   - testenv: Knative on a laptop, to see and to test it all; testenv/cluster:
+//     a whole Kubernetes; testenv/e2e: users on it
+//   - chart, deploy, docs: for who installs and runs it
 //   - bench: the load engine beside others, in one run; bench/judge: the
 //     judgement beside others', on simulated rollouts; bench/scale: one daemon
 //     with a thousand Canaries

@@ -21,6 +21,9 @@
 // knows the rights of ServiceAccounts, so that a chart's rules can be tried; see
 // [Env.ServiceAccountConfig].
 //
+// Package cluster is the other environment, with pods and as root; package e2e
+// plays Serin's users there, and package image makes images without an engine.
+//
 // `make testenv` leaves an environment running. Tests start one for a package
 // in TestMain and take a namespace of their own with [Env.Namespace].
 package testenv

@@ -60,6 +60,9 @@ func Up(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := s.tidy(ctx); err != nil {
+		return err
+	}
 	lock, err := s.hold()
 	if err != nil {
 		return err

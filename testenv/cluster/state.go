@@ -110,6 +110,15 @@ func (s state) end(ctx context.Context) error {
 	return errors.Join(os.RemoveAll(string(s)), os.RemoveAll(s.failed()))
 }
 
+// tidy removes what a cluster that was killed has left. One that runs it leaves
+// alone.
+func (s state) tidy(ctx context.Context) error {
+	if _, err := s.pid(); errors.Is(err, ErrDown) {
+		return s.end(ctx)
+	}
+	return nil
+}
+
 // pollPeriod is the time between two looks at something that is to happen.
 const pollPeriod = 100 * time.Millisecond
 
