@@ -149,6 +149,7 @@ func TestFaultRollsBackWhileItLasts(t *testing.T) {
 	if status, answer := r.ask(http.MethodPost, "/api/v1/canaries/"+r.namespace+"/podinfo/retry", "", nil); status != http.StatusAccepted {
 		t.Errorf("%d %s", status, answer)
 	}
+	r.awaitEvent("Trying podinfo-00002 again") // until then it is still Failed
 	r.awaitOutcome("podinfo-00002", v1beta1.PhaseSucceeded)
 	if answered, failures := stop(); answered == 0 || len(failures) > 0 {
 		t.Errorf("of %d requests of users %d failed: %v", answered+len(failures), len(failures), failures)
