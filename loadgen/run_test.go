@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -346,6 +347,25 @@ func TestClosedLoopWaitsForAnswers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// net/http's goroutines still have something to tell of a request that has
+// timed out; the race detector would see it written into a detail given away.
+func TestDetailOfARequestThatWasCutOffIsNotWrittenAfterwards(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	defer server.Close()
+	transport := new(http.Transport)
+	defer transport.CloseIdleConnections()
+	var waits atomic.Int64
+	target := Target{URL: server.URL, Transport: transport, Recorder: measure.NewRecorder(), Each: func(d *Detail) { waits.Add(int64(d.Phases.Wait)) }}
+	// About as long as an answer takes here: some are in time, some are not.
+	for timeout := 50 * time.Microsecond; timeout < 2*time.Millisecond; timeout += timeout / 4 {
+		if err := Run(t.Context(), Plan{Closed: true, Connections: 4, MaxRequests: 100, Timeout: timeout}, target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := target.Recorder.Take()
+	t.Logf("%d requests, %d timed out", got.Requests(), got.Outcomes[measure.Timeout])
 }
 
 func TestEachRequestIsToldInDetail(t *testing.T) {

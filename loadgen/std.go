@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"sync"
 	"time"
 
 	"github.com/serin-dev/serin/measure"
@@ -197,29 +198,48 @@ func decoded(body []byte, encoding string) []byte {
 	return plain
 }
 
-// tracePhases has net/http's own account of a request put down in p. done is
-// to be called when the response was read.
+// tracePhases has net/http's own account of a request put down in p, by done,
+// which is to be called when the response was read. A request that was cut off
+// has returned before net/http's goroutines have: what those still tell then
+// is for nobody.
 func tracePhases(ctx context.Context, p *Phases) (_ context.Context, done func()) {
 	begin := time.Now()
-	var dns, got, wrote, first time.Time
+	var mu sync.Mutex
+	var lookup, resolved, connected, got, wrote, first time.Time
+	note := func(moments ...*time.Time) {
+		now := time.Now()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, m := range moments {
+			*m = now
+		}
+	}
 	trace := &httptrace.ClientTrace{
-		DNSStart: func(httptrace.DNSStartInfo) { dns = time.Now() },
-		DNSDone:  func(httptrace.DNSDoneInfo) { p.DNS = time.Since(dns) },
+		DNSStart: func(httptrace.DNSStartInfo) { note(&lookup) },
+		DNSDone:  func(httptrace.DNSDoneInfo) { note(&resolved) },
 		GotConn: func(info httptrace.GotConnInfo) {
-			got = time.Now()
-			if !info.Reused {
-				p.Connect = got.Sub(begin)
+			if info.Reused {
+				note(&got)
+			} else {
+				note(&got, &connected)
 			}
 		},
-		WroteRequest:         func(httptrace.WroteRequestInfo) { wrote = time.Now() },
-		GotFirstResponseByte: func() { first = time.Now() },
+		WroteRequest:         func(httptrace.WroteRequestInfo) { note(&wrote) },
+		GotFirstResponseByte: func() { note(&first) },
 	}
 	return httptrace.WithClientTrace(ctx, trace), func() {
-		if !got.IsZero() && !wrote.IsZero() {
-			p.Write = wrote.Sub(got)
-		}
-		if !wrote.IsZero() && !first.IsZero() {
-			p.Wait, p.Read = first.Sub(wrote), time.Since(first)
-		}
+		mu.Lock()
+		defer mu.Unlock()
+		p.DNS, p.Connect = between(lookup, resolved), between(begin, connected)
+		p.Write, p.Wait, p.Read = between(got, wrote), between(wrote, first), between(first, time.Now())
 	}
+}
+
+// between is the time from one moment to another, 0 where one of them did not
+// come, or came last on an earlier hop of a redirected request.
+func between(from, to time.Time) time.Duration {
+	if from.IsZero() || to.IsZero() {
+		return 0
+	}
+	return max(to.Sub(from), 0)
 }

@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"time"
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/testenv/credentials"
+	"github.com/serin-dev/serin/testenv/process"
 	"github.com/serin-dev/serin/testenv/upstream"
 )
 
@@ -91,7 +91,7 @@ func (e *Env) tryControlPlane(ctx context.Context, programs *upstream.Programs) 
 	if err != nil {
 		return err
 	}
-	if err := await(ctx, "etcd", store, func(ctx context.Context) error { return probe(ctx, http.DefaultClient, etcd+"/health") }); err != nil {
+	if err := store.Await(ctx, "etcd", func(ctx context.Context) error { return process.Answers(ctx, http.DefaultClient, etcd+"/health") }); err != nil {
 		return err
 	}
 	api, err := e.run(programs.APIServer, nil, "--etcd-servers="+etcd,
@@ -107,7 +107,7 @@ func (e *Env) tryControlPlane(ctx context.Context, programs *upstream.Programs) 
 	e.Config.Host = "https://" + net.JoinHostPort(loopback, strconv.Itoa(ports[2]))
 	// The API server signs its own certificate.
 	e.Config.CAFile = e.path("apiserver", "apiserver.crt")
-	return await(ctx, "kube-apiserver", api, e.apiServerReady)
+	return api.Await(ctx, "kube-apiserver", e.apiServerReady)
 }
 
 func (e *Env) apiServerReady(ctx context.Context) error {
@@ -120,28 +120,9 @@ func (e *Env) apiServerReady(ctx context.Context) error {
 		return err
 	}
 	defer c.CloseIdleConnections()
-	if err := probe(ctx, c, e.Config.Host+"/readyz"); err != nil {
+	if err := process.Answers(ctx, c, e.Config.Host+"/readyz"); err != nil {
 		return err
 	}
 	e.Kubeconfig = e.path("kubeconfig")
 	return credentials.WriteKubeconfig(e.Kubeconfig, "serin-testenv", e.Config.Host, authority, e.Config.BearerToken)
-}
-
-// probe asks for a URL and wants 200.
-func probe(ctx context.Context, c *http.Client, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := c.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, resp.Status)
-	}
-	return nil
 }

@@ -154,26 +154,3 @@ func (e *Env) run(path string, env []string, args ...string) (*process.Process, 
 func (e *Env) path(elements ...string) string {
 	return filepath.Join(append([]string{e.dir}, elements...)...)
 }
-
-// pollPeriod is the time between two looks at something that is starting.
-const pollPeriod = 50 * time.Millisecond
-
-// await polls until ready returns nil. It gives up, with the last error and
-// the end of the process' log, when ctx or the process ends.
-func await(ctx context.Context, what string, p *process.Process, ready func(context.Context) error) error {
-	ticker := time.NewTicker(pollPeriod)
-	defer ticker.Stop()
-	for {
-		err := ready(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w: %w", what, ctx.Err(), err)
-		case <-p.Done():
-			return fmt.Errorf("wait for %s: %w:\n%s", what, p.Ended(), p.Tail())
-		case <-ticker.C:
-		}
-	}
-}

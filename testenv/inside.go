@@ -76,7 +76,7 @@ func (e *Env) startInside(ctx context.Context, programs *upstream.Programs) erro
 		}
 	})
 	// The API server must not ask before the webhook answers.
-	if err := await(ctx, "the admission webhook", e.processes[0], func(context.Context) error {
+	if err := e.processes[0].Await(ctx, "the admission webhook", func(context.Context) error {
 		return webhook.Server().StartedChecker()(nil)
 	}); err != nil {
 		return err

@@ -39,7 +39,7 @@ func (e *Env) installKnative(ctx context.Context, programs *upstream.Programs) e
 			return err
 		}
 	}
-	return await(ctx, "the definitions", e.processes[len(e.processes)-1], func(ctx context.Context) error {
+	return e.processes[len(e.processes)-1].Await(ctx, "the definitions", func(ctx context.Context) error {
 		return manifest.Established(ctx, e.Client)
 	})
 }

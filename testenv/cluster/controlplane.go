@@ -5,7 +5,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/testenv/credentials"
+	"github.com/serin-dev/serin/testenv/process"
 )
 
 const (
@@ -28,7 +28,7 @@ func (n *node) startContainerd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return await(ctx, "containerd", containerd, func() error { return n.State.ctr(ctx, "version") })
+	return containerd.Await(ctx, "containerd", func(ctx context.Context) error { return n.State.ctr(ctx, "version") })
 }
 
 func (n *node) startControlPlane(ctx context.Context) error {
@@ -37,7 +37,7 @@ func (n *node) startControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := await(ctx, "etcd", etcd, func() error { return probe(ctx, http.DefaultClient, etcdURL+"/health") }); err != nil {
+	if err := etcd.Await(ctx, "etcd", func(ctx context.Context) error { return process.Answers(ctx, http.DefaultClient, etcdURL+"/health") }); err != nil {
 		return err
 	}
 	server, err := n.run(n.Programs.APIServer, "--etcd-servers="+etcdURL,
@@ -49,7 +49,7 @@ func (n *node) startControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := await(ctx, "kube-apiserver", server, func() error { return n.connect(ctx) }); err != nil {
+	if err := server.Await(ctx, "kube-apiserver", n.connect); err != nil {
 		return err
 	}
 	kubeconfigs := func(name string) []string {
@@ -80,7 +80,7 @@ func (n *node) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := probe(ctx, c, apiURL+"/readyz"); err != nil {
+	if err := process.Answers(ctx, c, apiURL+"/readyz"); err != nil {
 		return err
 	}
 	for name, user := range n.users {
@@ -105,28 +105,9 @@ func (n *node) startKubelet(ctx context.Context) error {
 	if _, err := n.run(n.Programs.KubeProxy, "--config="+n.State.path("kube-proxy.yaml")); err != nil {
 		return err
 	}
-	if err := await(ctx, "kubelet", kubelet, func() error { return n.nodeReady(ctx) }); err != nil {
+	if err := kubelet.Await(ctx, "kubelet", n.nodeReady); err != nil {
 		return err
 	}
 	n.say("the node is ready")
-	return nil
-}
-
-// probe asks for a URL and wants 200.
-func probe(ctx context.Context, c *http.Client, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := c.Do(req)
-	if err != nil {
-		return err
-	}
-	if err := resp.Body.Close(); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, resp.Status)
-	}
 	return nil
 }

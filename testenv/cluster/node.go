@@ -138,23 +138,6 @@ func (n *node) run(path string, args ...string) (*process.Process, error) {
 	return p, nil
 }
 
-// await polls until ready returns nil, or p ends.
-func await(ctx context.Context, what string, p *process.Process, ready func() error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-p.Done():
-			cancel(fmt.Errorf("%w:\n%s", p.Ended(), p.Tail()))
-		case <-ctx.Done():
-		}
-	}()
-	if err := poll(ctx, ready); err != nil {
-		return fmt.Errorf("wait for %s: %w: %w", what, context.Cause(ctx), err)
-	}
-	return nil
-}
-
 // watch returns when a process has ended, which none should.
 func (n *node) watch() error {
 	ended := make(chan error, len(n.processes))
