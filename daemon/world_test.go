@@ -271,7 +271,7 @@ func (w *world) push(tag string, flags ...string) {
 // eventually waits until a condition on the fresh Service and Canary holds.
 func (w *world) eventually(what string, holds func() bool) {
 	w.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
+	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	timeout := time.After(90 * time.Second)
 	for {

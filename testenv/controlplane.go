@@ -64,6 +64,7 @@ func (e *Env) startControlPlane(ctx context.Context, programs *upstream.Programs
 // It comes after all definitions, for it looks for new ones every 30 s only.
 func (e *Env) startControllerManager(programs *upstream.Programs) error {
 	_, err := e.run(programs.ControllerManager, nil, "--kubeconfig="+e.Kubeconfig, "--leader-elect=false", "--secure-port=0",
+		"--kube-api-qps=1000", "--kube-api-burst=2000", // as for Knative's controller
 		"--controllers=garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller")
 	return err
 }

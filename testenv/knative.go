@@ -63,7 +63,9 @@ func (e *Env) startKnative(programs *upstream.Programs) error {
 		"METRICS_DOMAIN=knative.dev/serving",
 		// Neither metrics nor profiles are asked for; their usual ports may be taken.
 		"DEFAULT_METRICS_BACKEND=none", "PROFILING_PORT=0",
-	}, "-kubeconfig="+e.Kubeconfig)
+	}, "-kubeconfig="+e.Kubeconfig,
+		// Its own limit, meant for production, makes tests that run at once wait.
+		"-kube-api-qps=1000", "-kube-api-burst=2000")
 	if err != nil {
 		return err
 	}

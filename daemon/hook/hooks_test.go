@@ -239,21 +239,21 @@ func TestGateIsAskedUntilItOpens(t *testing.T) {
 }
 
 func TestCallsAreWhatIsWanted(t *testing.T) {
-	var gone sync.WaitGroup
-	gone.Add(1)
+	gone := make(chan struct{})
 	slow := serve(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
-		gone.Done()
+		close(gone)
 	})
 	fast := serve(t, status(200))
 	hooks, news := running(t)
 	a, b := callOf(slow.URL, "slow"), callOf(fast.URL, "fast")
 	hooks.Call(podinfo, []rollout.Call{a, b})
 	<-news
+	await(t, "the slow call", func() bool { return len(slow.asked()) == 1 })
 	hooks.Call(podinfo, []rollout.Call{a, b}) // the same, so nothing happens
 	b.Phase = v1beta1.PhaseProgressing        // is only told
 	hooks.Call(podinfo, []rollout.Call{b})
-	gone.Wait() // the other one is ended
+	<-gone // the other one is ended
 	if answers := hooks.Answers(podinfo); len(answers) != 1 || len(fast.asked()) != 1 {
 		t.Errorf("answers %+v, asked %d times", answers, len(fast.asked()))
 	}
