@@ -29,7 +29,9 @@ LABEL org.opencontainers.image.title="Serin" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=build /out/serin /out/hey /usr/local/bin/
+COPY --from=build /out/serin /usr/local/bin/
+COPY --from=build /out/hey /usr/local/libexec/
+COPY tools/image/hey /usr/local/bin/
 # What is sent from a shell, or by `kubectl exec`, goes through the daemon's
 # proxy and is measured. The daemon does not use it for its own requests.
 # HOME is the only place that may be written to, where the root is read-only.

@@ -19,7 +19,6 @@ var needed = map[string][]string{
 	"containernetworking-plugins": {cniPlugins + "/bridge", cniPlugins + "/host-local", cniPlugins + "/loopback", cniPlugins + "/portmap"},
 	"iproute2":                    {"ip"},
 	"iptables":                    {"iptables", "iptables-restore"},
-	"conntrack":                   {"conntrack"},
 	"mount":                       {"mount", "umount"},
 }
 

@@ -2,6 +2,9 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -24,12 +27,28 @@ func (w *world) byHand(command ...string) {
 	})
 }
 
+// checkImage looks at the image from inside of the daemon's pod.
+func (w *world) checkImage() {
+	w.Helper()
+	script, err := os.Open(filepath.Join(the.root, "tools", "image", "check"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	cmd := w.command(w.Context(), "kubectl", "exec", "-i", "deploy/serin", "--", "sh", "-ex")
+	cmd.Stdin = script
+	out, err := cmd.CombinedOutput()
+	if err := errors.Join(err, script.Close()); err != nil {
+		w.Errorf("the image lacks something: %v\n%s", err, out)
+	}
+}
+
 // The guide from top to bottom, with its own files and values.
 func TestGuidePromotesTheGoodRevisionAndRollsBackTheFailingOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "test")
 	w.install("loadtesterAlias=true")
 	w.run(the.helm, "test", "serin", "--timeout=2m")
+	w.checkImage()
 	w.initialize()
 	u := w.startUsers()
 
@@ -58,6 +77,21 @@ func TestRevisionThatIsSlowByHandIsRolledBack(t *testing.T) {
 	w.awaitEnd(v1beta1.PhaseFailed, 2)
 	w.serves(1)
 	w.event("request duration")
+	u.noneFailed()
+}
+
+// hey in the pod is measured as curl is, without being told of the proxy.
+func TestRevisionThatFailsForHeyByHandIsRolledBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "e2e-hey")
+	w.install()
+	w.initialize(quick...)
+	u := w.startUsers()
+	w.push("6.0.1")
+	w.byHand("hey", "-z", "10m", "-q", "2", "-c", "1", "http://canary-podinfo.e2e-hey/status/500")
+	w.awaitEnd(v1beta1.PhaseFailed, 2)
+	w.serves(1)
+	w.event("success rate")
 	u.noneFailed()
 }
 
