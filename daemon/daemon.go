@@ -190,6 +190,16 @@ func (d doors) close() {
 	}
 }
 
+// remarks logs what the API server remarks on a write that it took. That is about
+// the user's own template, again and again; whoever applies it is told as well.
+type remarks struct{ log *slog.Logger }
+
+func (r remarks) HandleWarningHeaderWithContext(ctx context.Context, code int, _, text string) {
+	if code == 299 && text != "" { // the one code that Kubernetes uses
+		r.log.DebugContext(ctx, "the API server remarks", "remark", text)
+	}
+}
+
 func newManager(config Config) (manager.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, servingv1.AddToScheme, v1beta1.AddToScheme} {
@@ -213,7 +223,9 @@ func newManager(config Config) (manager.Manager, error) {
 			options.Cache.DefaultNamespaces[n] = cache.Config{}
 		}
 	}
-	mgr, err := ctrl.NewManager(config.Cluster, options)
+	cluster := rest.CopyConfig(config.Cluster)
+	cluster.WarningHandlerWithContext = remarks{config.Log}
+	mgr, err := ctrl.NewManager(cluster, options)
 	if err != nil {
 		return nil, fmt.Errorf("set up the controller: %w", err)
 	}

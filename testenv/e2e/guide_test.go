@@ -64,6 +64,9 @@ func TestGuidePromotesTheGoodRevisionAndRollsBackTheFailingOne(t *testing.T) {
 	w.serves(2)
 	w.event("failed checks threshold reached 15")
 	u.noneFailed() // the failures were by hand
+	if log := w.kubectl("logs", "deploy/serin"); !strings.Contains(log, "Canary failed!") || strings.Contains(log, "Knative may default") {
+		w.Errorf("the log has to tell the story, and nothing that the API server remarks on the user's template at each write:\n%s", log)
+	}
 }
 
 func TestRevisionThatIsSlowByHandIsRolledBack(t *testing.T) {
