@@ -16,6 +16,7 @@ import (
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/alert"
+	"github.com/serin-dev/serin/daemon/hosts"
 	"github.com/serin-dev/serin/daemon/knative"
 	"github.com/serin-dev/serin/daemon/rollout"
 	"github.com/serin-dev/serin/daemon/session"
@@ -176,12 +177,13 @@ func (r *Reconciler) setFinalizer(ctx context.Context, canary *v1beta1.Canary, e
 }
 
 func sessionSpec(canary *v1beta1.Canary, m *rollout.Measure, load session.Load) session.Spec {
-	host := func(tag string) string {
-		return fmt.Sprintf("%s-%s.%s", tag, canary.Spec.TargetRef.Name, canary.Namespace)
+	host := canary.Spec.TargetRef.Name + "." + canary.Namespace
+	target := func(tag, revision string) session.Target {
+		return session.Target{Revision: revision, Host: tag + "-" + host, Address: hosts.TagAddress(host)}
 	}
 	return session.Spec{
-		Primary: session.Target{Revision: m.Primary, Host: host(rollout.PrimaryTag)},
-		Canary:  session.Target{Revision: m.Canary, Host: host(rollout.CanaryTag)},
+		Primary: target(rollout.PrimaryTag, m.Primary),
+		Canary:  target(rollout.CanaryTag, m.Canary),
 		Load:    load,
 		Judge:   session.JudgeFor(canary, load),
 	}

@@ -67,16 +67,17 @@ func TestHostsMeanRevisions(t *testing.T) {
 	for host, want := range map[string]struct {
 		canary, side, revision, host, address string
 	}{
-		"podinfo.test":                                 {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test", "primary-podinfo.test:80"},
+		"podinfo.test":                                 {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test", "podinfo.test:80"},
 		"podinfo.test:8080":                            {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test:8080", "primary-podinfo.test:8080"},
-		"podinfo.test.svc":                             {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test.svc", "primary-podinfo.test.svc:80"},
-		"PodInfo.Test.svc.cluster.local.":              {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test.svc.cluster.local", "primary-podinfo.test.svc.cluster.local:80"},
-		"podinfo.test.example.com":                     {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test.example.com", "primary-podinfo.test.example.com:80"},
-		"primary-podinfo.test":                         {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test", "primary-podinfo.test:80"},
-		"canary-podinfo.test.example.com":              {"test/c-podinfo", "canary", "podinfo-00002", "canary-podinfo.test.example.com", "canary-podinfo.test.example.com:80"},
+		"podinfo.test.svc":                             {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test.svc", "podinfo.test.svc:80"},
+		"PodInfo.Test.svc.cluster.local.":              {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test.svc.cluster.local", "podinfo.test.svc.cluster.local:80"},
+		"podinfo.test.example.com":                     {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test.example.com", "podinfo.test.example.com:80"},
+		"primary-podinfo.test":                         {"test/c-podinfo", "primary", "podinfo-00001", "primary-podinfo.test", "podinfo.test:80"},
+		"canary-podinfo.test.example.com":              {"test/c-podinfo", "canary", "podinfo-00002", "canary-podinfo.test.example.com", "podinfo.test.example.com:80"},
+		"canary-podinfo.test:443":                      {"test/c-podinfo", "canary", "podinfo-00002", "canary-podinfo.test:443", "canary-podinfo.test:443"},
 		"podinfo-00001.test":                           {"test/c-podinfo", "primary", "podinfo-00001", "podinfo-00001.test", "podinfo-00001.test:80"},
 		"podinfo-00002.test":                           {"test/c-podinfo", "canary", "podinfo-00002", "podinfo-00002.test", "podinfo-00002.test:80"},
-		"podinfo.prod":                                 {"prod/c-podinfo", "canary", "podinfo-00002", "canary-podinfo.prod", "canary-podinfo.prod:80"},
+		"podinfo.prod":                                 {"prod/c-podinfo", "canary", "podinfo-00002", "canary-podinfo.prod", "podinfo.prod:80"},
 		"pod.test":                                     {"test/c-pod", "primary", "pod-00001", "pod.test", "pod.test:80"},
 		"canary-podinfo-00001.test":                    {"test/c-canary-podinfo", "primary", "canary-podinfo-00001", "canary-podinfo-00001.test", "canary-podinfo-00001.test:80"},
 		"canary-pod.test":                              {}, // no rollout runs

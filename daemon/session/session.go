@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -122,7 +123,7 @@ func (s *session) run(ctx context.Context) {
 }
 
 func (s *session) target(side v1beta1.Side, t Target, recorder *measure.Recorder) loadgen.Target {
-	target := loadgen.Target{URL: "http://" + t.Host, ConnectTo: s.config.Gateway, Recorder: recorder, Transport: s.config.Transport}
+	target := loadgen.Target{URL: "http://" + t.Host, ConnectTo: cmp.Or(s.config.Gateway, t.Address), Recorder: recorder, Transport: s.config.Transport}
 	if s.config.Detour != nil {
 		target.Detour = s.config.Detour(s.canary, side)
 	}

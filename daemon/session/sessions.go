@@ -28,12 +28,14 @@ type Spec struct {
 type Target struct {
 	Revision string
 	Host     string // canary-podinfo.test
+	// Address is the host:port to connect to, where there is no Gateway.
+	Address string
 }
 
 // Config says how sessions reach their targets.
 type Config struct {
-	// Gateway is the host:port to connect to; empty to connect to the
-	// target's own host.
+	// Gateway is the host:port to connect to; empty to connect to each
+	// target's own Address.
 	Gateway string
 	// Transport sends the requests; nil for HTTP/1.1.
 	Transport http.RoundTripper

@@ -96,6 +96,13 @@ func TestRevisionThatFailsForHeyByHandIsRolledBack(t *testing.T) {
 	w.serves(1)
 	w.event("success rate")
 	u.noneFailed()
+
+	// hey asked before the tag had a name. The cluster's DNS remembers that for
+	// seconds, which says nothing about the revision.
+	metrics := w.kubectl("exec", "deploy/serin", "--", "curl", "-s", "http://localhost:8080/metrics")
+	if !strings.Contains(metrics, `serin_requests_total{name="podinfo",namespace="e2e-hey",outcome="2xx",revision="canary"}`) || strings.Contains(metrics, `outcome="dns"`) {
+		w.Errorf("requests were counted as if the revision had no name:\n%s", metrics)
+	}
 }
 
 func TestHookLoadOfDelaysFailsForLatency(t *testing.T) {
