@@ -52,7 +52,7 @@ image: ## Build the image IMAGE; BUILDER and BASE are what it is made of and on,
 		--build-arg SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct) .
 
 image-check: ## See that IMAGE has what it should, on a read-only root and without a network
-	$(DOCKER) run --rm -i --read-only --network none --cap-drop ALL --entrypoint sh $(IMAGE) -ex <tools/image/check
+	$(DOCKER) run --rm -i --read-only --tmpfs /tmp --network none --cap-drop ALL --entrypoint sh $(IMAGE) -ex <tools/image/check
 
 image-offline: build ## Build IMAGE without a registry, from Debian's packages and this machine's Go, into bin/images
 	tools/image/offline $(BIN)/images/serin.tar $(IMAGE) $(PLATFORM)
