@@ -19,6 +19,7 @@ import (
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/alert"
+	"github.com/serin-dev/serin/daemon/hosts"
 	"github.com/serin-dev/serin/daemon/knative"
 	"github.com/serin-dev/serin/daemon/rollout"
 	"github.com/serin-dev/serin/daemon/session"
@@ -177,6 +178,11 @@ func (r *Reconciler) decide(ctx context.Context, reader client.Reader, canary *v
 	owner, err := r.owner(ctx, canary)
 	if err != nil {
 		return nil, rollout.Decision{}, err
+	}
+	if problem == "" && service != nil {
+		if err := hosts.CheckTags(service); err != nil {
+			problem = err.Error()
+		}
 	}
 	input := rollout.Input{
 		Now: time.Now(), Up: r.up,

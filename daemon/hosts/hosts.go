@@ -169,13 +169,6 @@ func (b *Book) place(canary *v1beta1.Canary, label, rest, port string) (Place, b
 	return p, true
 }
 
-// TagAddress is where requests to the tags of a Service are sent, by plain HTTP:
-// to its own name, with the tag's name as the Host. Knative gives both the same
-// load balancer, but a tag's name is new: who has looked it up a moment too
-// early, a person in the pod for example, has made the cluster's DNS remember
-// for seconds that there is none.
-func TagAddress(serviceHost string) string { return net.JoinHostPort(serviceHost, "80") }
-
 // revisions names those of the rollout; there is no candidate where none runs.
 func revisions(status *v1beta1.CanaryStatus) (primary, candidate string) {
 	primary = status.LastPromotedSpec
