@@ -160,6 +160,7 @@ func TestRequestsByHandMeetEachFault(t *testing.T) {
 				ErrorLog:     slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 			})
 			defer proxy.Close()
+			begin := time.Now() // before the timeout's own clock
 			ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
 			defer cancel()
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, proxy.URL+"/api?q=1", strings.NewReader("body"))
@@ -167,7 +168,6 @@ func TestRequestsByHandMeetEachFault(t *testing.T) {
 				t.Fatal(err)
 			}
 			req.Header.Set("X-Test", "yes")
-			begin := time.Now()
 			status := 0
 			resp, err := http.DefaultClient.Do(req)
 			if err == nil {
