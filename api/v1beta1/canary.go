@@ -34,6 +34,14 @@ type Canary struct {
 	Status CanaryStatus `json:"status,omitempty"`
 }
 
+// Ours reports whether Serin acts on the Canary: its target is a Knative Service
+// and its provider is knative, or none. Any other belongs to somebody else, and
+// is neither read further, nor written, nor mentioned.
+func (c *Canary) Ours() bool {
+	t := &c.Spec.TargetRef
+	return t.APIVersion == TargetAPIVersion && t.Kind == TargetKind && (c.Spec.Provider == "" || c.Spec.Provider == ProviderKnative)
+}
+
 // CanaryList is a list of Canaries.
 //
 // +kubebuilder:object:root=true

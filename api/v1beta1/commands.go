@@ -27,6 +27,10 @@ const (
 	AbortAnnotation = CommandPrefix + CommandAbort
 	// RetryAnnotation rolls a failed revision out again.
 	RetryAnnotation = CommandPrefix + CommandRetry
+	// RollbackAnnotation puts the revision that was promoted before back, in any
+	// phase, and keeps it until the next push. A value that begins with a
+	// revision's name is about the revision that is to go.
+	RollbackAnnotation = CommandPrefix + CommandRollback
 )
 
 // Paused reports whether PauseAnnotation holds the rollout.

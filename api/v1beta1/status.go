@@ -3,6 +3,7 @@ package v1beta1
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Phase is the stage of a Canary's life, in Flagger's words.
@@ -26,8 +27,15 @@ const (
 	PhaseTerminated       Phase = "Terminated"
 )
 
-// ConditionPromoted is the one condition of a Canary; its reason is the phase.
-const ConditionPromoted = "Promoted"
+// The types of a Canary's conditions.
+const (
+	// ConditionPromoted is Flagger's; its reason is the phase.
+	ConditionPromoted = "Promoted"
+	// ConditionTrafficApplied says whether the Route shows the division of the
+	// live traffic that Serin has decided on. It is False where it did and does
+	// not any more; the message names who changed it.
+	ConditionTrafficApplied = "TrafficApplied"
+)
 
 // CanaryStatus is what Serin has decided and seen.
 //
@@ -38,8 +46,9 @@ type CanaryStatus struct {
 	// +optional
 	Phase Phase `json:"phase,omitempty"`
 
-	// CanaryWeight is the percent of the live traffic meant for the canary
-	// revision.
+	// CanaryWeight is the percent of the live traffic that the Route is seen to
+	// send to other revisions than the primary one. What is wanted is
+	// analysis.weight.
 	//
 	// +optional
 	CanaryWeight int32 `json:"canaryWeight"`
@@ -90,6 +99,35 @@ type CanaryStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	Retired []RetiredRevision `json:"retired,omitempty"`
 
+	// Failed are the revisions that were rolled back, newest first, fifty at
+	// most. They get no traffic any more unless a person commands it.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=50
+	Failed []string `json:"failed,omitempty"`
+
+	// Traffic is the division of the live traffic that the Route was last seen
+	// to show, one entry a revision and tag.
+	//
+	// +optional
+	Traffic []TrafficShare `json:"traffic,omitempty"`
+
+	// KeptShares are what other revisions than the primary one had of the live
+	// traffic at initialization. They keep it until the first rollout begins.
+	//
+	// +optional
+	KeptShares []TrafficShare `json:"keptShares,omitempty"`
+
+	// ServiceUID tells the Service from one that is made again under its name.
+	//
+	// +optional
+	ServiceUID types.UID `json:"serviceUID,omitempty"`
+
+	// Daemon is the daemon that acts on the Canary.
+	//
+	// +optional
+	Daemon *DaemonClaim `json:"daemon,omitempty"`
+
 	// TrackedConfigs and the cookies belong to Flagger's other providers.
 	// They are kept and never written.
 	//
@@ -101,6 +139,31 @@ type CanaryStatus struct {
 	PrimarySessionAffinityCookie string `json:"primarySessionAffinityCookie,omitempty"`
 	// +optional
 	PreviousSessionAffinityCookie string `json:"previousSessionAffinityCookie,omitempty"`
+}
+
+// TrafficShare is a revision's share of the live traffic.
+type TrafficShare struct {
+	Revision string `json:"revision"`
+	// +optional
+	Tag string `json:"tag,omitempty"`
+	// Percent is in [0,100].
+	Percent int64 `json:"percent"`
+}
+
+// DaemonClaim says which of several daemons acts on a Canary.
+type DaemonClaim struct {
+	// Identity of the daemon that acts.
+	Identity string `json:"identity"`
+	// Time of its claim.
+	Time metav1.MicroTime `json:"time"`
+
+	// Challenger is the identity of another daemon that serves the same Canary,
+	// and asks whether the first one is alive. The first one clears it.
+	//
+	// +optional
+	Challenger string `json:"challenger,omitempty"`
+	// +optional
+	ChallengeTime *metav1.MicroTime `json:"challengeTime,omitempty"`
 }
 
 // RetiredRevision is a revision that was the primary one.
@@ -170,6 +233,25 @@ type AnalysisStatus struct {
 	// Check is the number of the check that runs, from 1.
 	Check int64 `json:"check"`
 
+	// Weight is the percent of the live traffic that is wanted for the canary
+	// revision.
+	//
+	// +optional
+	Weight int32 `json:"weight,omitempty"`
+
+	// RouteGeneration is the Service's generation at which the Route showed the
+	// wanted division when the check began. A check under another one, or under
+	// none (0), does not pass.
+	//
+	// +optional
+	RouteGeneration int64 `json:"routeGeneration,omitempty"`
+
+	// WatchedSeconds is how long a promoted revision was measured while it was
+	// watched.
+	//
+	// +optional
+	WatchedSeconds float64 `json:"watchedSeconds,omitempty"`
+
 	// StartTime is when the canary revision was detected, ProgressTime when
 	// the rollout last moved, DecisionTime when it was decided to promote it
 	// or to roll it back.
@@ -179,8 +261,8 @@ type AnalysisStatus struct {
 	// +optional
 	DecisionTime *metav1.MicroTime `json:"decisionTime,omitempty"`
 
-	// NextTime is when the rollout goes on by itself: the end of a watch, or
-	// the next call of a pre-rollout hook that failed.
+	// NextTime is when the rollout goes on by itself: the expected end of a
+	// watch, or the next call of a pre-rollout hook that failed.
 	//
 	// +optional
 	NextTime *metav1.MicroTime `json:"nextTime,omitempty"`
