@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/alert"
+	"github.com/serin-dev/serin/daemon/knative"
 	"github.com/serin-dev/serin/daemon/tap"
 )
 
@@ -52,6 +54,11 @@ type Config struct {
 	// named serin in LeaseNamespace.
 	LeaderElection bool
 	LeaseNamespace string
+	// Identity tells this daemon from others that may serve the same Canaries;
+	// of those that differ, one acts. It must outlive the process. Default: the
+	// Lease with LeaderElection, which all replicas share, or else the machine's
+	// name and Listen.
+	Identity string
 	// KnativeNamespace is where Knative's configuration is. Default
 	// knative-serving.
 	KnativeNamespace string
@@ -88,6 +95,9 @@ func (c Config) withDefaults() Config {
 	if c.KnativeNamespace == "" {
 		c.KnativeNamespace = defaultKnativeNamespace
 	}
+	if c.Identity == "" {
+		c.Identity = c.defaultIdentity()
+	}
 	if c.Hooks == "" {
 		c.Hooks = HooksOpen
 	}
@@ -98,6 +108,17 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+func (c Config) defaultIdentity() string {
+	if c.LeaderElection {
+		return c.LeaseNamespace + "/" + leaseName
+	}
+	machine, err := os.Hostname()
+	if err != nil {
+		machine = "unknown"
+	}
+	return machine + "/" + c.Listen
 }
 
 // Validate reports, joined, all that is wrong with the configuration.
@@ -211,7 +232,7 @@ func newManager(config Config) (manager.Manager, error) {
 		Scheme:                        scheme,
 		Logger:                        logr.FromSlogHandler(config.Log.Handler()),
 		Metrics:                       metricsserver.Options{BindAddress: "0"}, // httpapi serves them
-		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:                         cache.Options{DefaultTransform: knative.Trim},
 		LeaderElection:                config.LeaderElection,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       config.LeaseNamespace,

@@ -61,7 +61,7 @@ func (h *house) assemble(ctx context.Context) error {
 	verdicts := make(controller.Verdicts)
 	reconciler := &controller.Reconciler{
 		Client: h.manager.GetClient(), Live: h.manager.GetAPIReader(),
-		Recorder: recorder, KnativeNamespace: h.KnativeNamespace, Log: h.Log,
+		Recorder: recorder, KnativeNamespace: h.KnativeNamespace, Identity: h.Identity, Log: h.Log,
 	}
 	h.recorded = metrics.New(registry, h.Version)
 	h.faults = fault.New(fault.Config{Notify: reconciler.Publish, Registerer: registry})
@@ -79,7 +79,7 @@ func (h *house) assemble(ctx context.Context) error {
 	if err := reconciler.Setup(ctx, h.manager, verdicts, h.SeveralInOneProcess); err != nil {
 		return err
 	}
-	h.serve(registry)
+	h.serve(registry, reconciler.Rivals)
 	tester, err := h.contract(registry, reconciler.Publish)
 	if err != nil {
 		return err
@@ -121,10 +121,10 @@ func (h *house) remember() error {
 	return nil
 }
 
-func (h *house) serve(registry *prometheus.Registry) {
+func (h *house) serve(registry *prometheus.Registry, rivals func() string) {
 	client := h.manager.GetClient()
 	h.server = &httpapi.Server{
-		Listener: h.doors.http, Ready: h.ready,
+		Listener: h.doors.http, Ready: h.ready, Rivals: rivals,
 		Metrics:  prometheus.Gatherers{ctrlmetrics.Registry, registry},
 		Canaries: client, Change: client, Guard: &access.Guard{Client: client},
 		History: h.history, Reports: h.archive, Faults: h.faults, Working: h.working,

@@ -9,10 +9,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/alert"
@@ -22,43 +23,64 @@ import (
 	"github.com/serin-dev/serin/daemon/session"
 )
 
-// carryOut does what was decided, in the order that package rollout asks for.
-func (r *Reconciler) carryOut(ctx context.Context, canary *v1beta1.Canary, service *servingv1.Service, d rollout.Decision, load session.Load) error {
-	if d.Release {
-		r.publish(ctx, canary, d.Events)
-		return r.release(ctx, canary)
-	}
-	if d.Traffic != nil && canary.DeletionTimestamp == nil && !controllerutil.ContainsFinalizer(canary, Finalizer) {
-		// The write brings about the next call, with the finalizer in place.
-		return r.setFinalizer(ctx, canary, controllerutil.AddFinalizer)
-	}
-	if err := r.writeStatus(ctx, canary, d.Status); err != nil {
-		return err
+// carryOut does what was decided, in the order that package rollout asks for. The
+// result is how long to wait before the division is put back; 0 where it is in
+// place.
+func (r *Reconciler) carryOut(ctx context.Context, canary *v1beta1.Canary, service *servingv1.Service, d rollout.Decision, load session.Load) (putBack time.Duration, err error) {
+	kept, err := r.writeStatus(ctx, canary, d.Status)
+	if err != nil || !kept {
+		return 0, err
 	}
 	r.publish(ctx, canary, d.Events)
-	if err := r.moveTraffic(ctx, canary, service, d); err != nil {
-		return err
+	if putBack, err = r.moveTraffic(ctx, canary, service, d); err != nil {
+		return 0, err
 	}
 	key := client.ObjectKeyFromObject(canary)
 	r.Hooks.Call(key, d.Calls)
 	if d.Measure == nil {
 		r.Sessions.Stop(key)
-		return nil
+		return putBack, nil
 	}
-	return r.Sessions.Measure(ctx, key, sessionSpec(canary, d.Measure, load), d.Measure.Check)
+	return putBack, r.Sessions.Measure(ctx, key, sessionSpec(canary, d.Measure, load), d.Measure.Check)
 }
 
-func (r *Reconciler) writeStatus(ctx context.Context, canary *v1beta1.Canary, status v1beta1.CanaryStatus) error {
+// writeStatus reports false, after it has seen to it, where the API server has not
+// kept what was written.
+func (r *Reconciler) writeStatus(ctx context.Context, canary *v1beta1.Canary, status v1beta1.CanaryStatus) (kept bool, err error) {
 	if equality.Semantic.DeepEqual(canary.Status, status) {
-		return nil
+		return true, nil
 	}
 	before := canary.Status
 	canary.Status = status
-	if err := r.Client.Status().Update(ctx, canary); err != nil {
-		return fmt.Errorf("write status: %w", err)
+	if err := r.updateStatus(ctx, canary); err != nil {
+		return false, fmt.Errorf("write status: %w", err)
+	}
+	if fields := lost(&status, &canary.Status); len(fields) > 0 {
+		return false, r.halt(ctx, canary, fields)
 	}
 	r.Metrics.Status(canary, &before)
 	r.History.Status(canary, &before)
+	return true, nil
+}
+
+// updateStatus writes the Canary's status, and replaces the Canary by what the API
+// server made of it. The typed client would leave fields as they were sent that the
+// server has dropped.
+func (r *Reconciler) updateStatus(ctx context.Context, canary *v1beta1.Canary, options ...client.SubResourceUpdateOption) error {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(canary)
+	if err != nil {
+		return err
+	}
+	raw := &unstructured.Unstructured{Object: content}
+	raw.SetGroupVersionKind(v1beta1.GroupVersion.WithKind("Canary"))
+	if err := r.Client.Status().Update(ctx, raw, options...); err != nil {
+		return err
+	}
+	kept := new(v1beta1.Canary)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw.Object, kept); err != nil {
+		return err
+	}
+	*canary = *kept
 	return nil
 }
 
@@ -108,44 +130,29 @@ func alertFor(canary *v1beta1.Canary, e rollout.Event) alert.Message {
 	return m
 }
 
-// moveTraffic brings about the decided division, unless it is in place.
-func (r *Reconciler) moveTraffic(ctx context.Context, canary *v1beta1.Canary, service *servingv1.Service, d rollout.Decision) error {
-	next, err := wanted(service, d)
+// moveTraffic brings about the decided division, unless it is in place. Where it was
+// put back a moment ago, it says how long to wait.
+func (r *Reconciler) moveTraffic(ctx context.Context, canary *v1beta1.Canary, service *servingv1.Service, d rollout.Decision) (wait time.Duration, err error) {
+	if d.Traffic == nil {
+		return 0, nil
+	}
+	next, err := knative.Divide(service, *d.Traffic, rollout.Left{
+		Canary: canary.Name, UID: canary.UID, Revert: canary.Spec.RevertOnDeletion, Failed: d.Status.Failed,
+	})
 	if err != nil || next == nil {
-		return err
+		return 0, err
 	}
-	isNew, truce := r.fights.overwritten(time.Now(), service, next)
-	if truce > 0 {
-		return &truceError{truce}
-	}
-	if isNew {
-		r.publish(ctx, canary, []rollout.Event{{Type: corev1.EventTypeWarning, Message: r.blame(ctx, service), Alert: rollout.Warn}})
+	if wait := r.pace.wait(time.Now(), next); wait > 0 {
+		return wait, nil
 	}
 	if err := r.confirm(ctx, canary); err != nil {
-		return err
+		return 0, err
 	}
 	if err := (knative.Writer{Client: r.Client}).Write(ctx, service, next); err != nil {
-		return err
+		return 0, err
 	}
-	r.fights.wrote(next)
-	return nil
-}
-
-// truceError says that the traffic is left as it is for a while.
-type truceError struct{ left time.Duration }
-
-func (e *truceError) Error() string {
-	return fmt.Sprintf("somebody else writes spec.traffic too; it is left alone for %s", e.left)
-}
-
-func wanted(service *servingv1.Service, d rollout.Decision) (*servingv1.Service, error) {
-	switch {
-	case d.Restore:
-		return knative.Restore(service)
-	case d.Traffic != nil:
-		return knative.Divide(service, *d.Traffic)
-	}
-	return nil, nil //nolint:nilnil // as Divide: nothing to write
+	r.pace.wrote(time.Now(), next)
+	return 0, nil
 }
 
 // confirm makes sure that the decision was made from the Canary as it is now.
@@ -159,21 +166,6 @@ func (r *Reconciler) confirm(ctx context.Context, canary *v1beta1.Canary) error 
 			fmt.Errorf("read at resourceVersion %s, now at %s", canary.ResourceVersion, now.ResourceVersion))
 	}
 	return nil
-}
-
-// release lets go of a Canary that is being deleted.
-func (r *Reconciler) release(ctx context.Context, canary *v1beta1.Canary) error {
-	r.stop(client.ObjectKeyFromObject(canary))
-	r.fights.forget(types.NamespacedName{Namespace: canary.Namespace, Name: canary.Spec.TargetRef.Name})
-	return client.IgnoreNotFound(r.setFinalizer(ctx, canary, controllerutil.RemoveFinalizer))
-}
-
-// setFinalizer writes nothing but the finalizer: the file may have fields that
-// this version does not know.
-func (r *Reconciler) setFinalizer(ctx context.Context, canary *v1beta1.Canary, edit func(client.Object, string) bool) error {
-	before := canary.DeepCopy()
-	edit(canary, Finalizer)
-	return r.Client.Patch(ctx, canary, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
 func sessionSpec(canary *v1beta1.Canary, m *rollout.Measure, load session.Load) session.Spec {

@@ -2,10 +2,8 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,9 +22,6 @@ import (
 	"github.com/serin-dev/serin/daemon/rollout"
 	"github.com/serin-dev/serin/daemon/session"
 )
-
-// Finalizer keeps a Canary until its Service is left in good order.
-const Finalizer = "serin.dev/canary"
 
 // eventReason is Flagger's.
 const eventReason = "Synced"
@@ -87,12 +82,19 @@ type Reconciler struct {
 	History  History
 	// KnativeNamespace is where Knative's configuration is.
 	KnativeNamespace string
-	Log              *slog.Logger
+	// Identity tells this daemon from others that may serve the same Canaries.
+	Identity string
+	Log      *slog.Logger
 
-	upOnce sync.Once // guards up
-	up     time.Time // of the first call
-	fights fights
+	clock  clock
+	pace   pace
+	rivals rivals
+	pruned pruned
 }
+
+// Rivals says which other daemons were seen to serve the same Canaries, in a line
+// each; empty where none does.
+func (r *Reconciler) Rivals() string { return r.rivals.String() }
 
 // conflictPause is how long a write that met a conflict waits: Knative writes a
 // Service's status a few times in a row when a revision gets ready.
@@ -100,7 +102,6 @@ const conflictPause = 200 * time.Millisecond
 
 // Reconcile makes one decision about a Canary and carries it out.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	r.upOnce.Do(func() { r.up = time.Now() })
 	result, err := r.reconcile(ctx, req.NamespacedName)
 	if apierrors.IsConflict(err) {
 		// Something has changed since it was read. The change will call
@@ -117,39 +118,57 @@ func (r *Reconciler) reconcile(ctx context.Context, key types.NamespacedName) (c
 	canary := new(v1beta1.Canary)
 	if err := r.Client.Get(ctx, key, canary); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.stop(key)
-			return ctrl.Result{}, nil
+			return ctrl.Result{}, r.gone(ctx, key, nil)
 		}
 		return ctrl.Result{}, fmt.Errorf("read canary %s: %w", key, err)
 	}
-	if canary.DeletionTimestamp != nil && !controllerutil.ContainsFinalizer(canary, Finalizer) {
-		r.stop(key)
-		return ctrl.Result{}, nil
+	if !acts(canary) {
+		return ctrl.Result{}, r.gone(ctx, key, canary)
 	}
-	r.Metrics.Seen(canary)
-	load, problem := understand(canary)
-	again := time.Duration(0)
-	if problem == "" {
-		if problem = r.tagHeader(ctx, canary); problem != "" {
-			again = featureAgain
+	if controllerutil.ContainsFinalizer(canary, Finalizer) {
+		return ctrl.Result{}, r.removeFinalizer(ctx, canary) // which calls again
+	}
+	if r.pruned.has(key) {
+		if still, err := r.stillPruned(ctx, canary); err != nil || still {
+			return ctrl.Result{RequeueAfter: probeEvery}, err
 		}
 	}
-	service, decision, err := r.decide(ctx, r.Client, canary, load, problem)
-	if err == nil && decision.Claims(&canary.Status) {
-		// The cache may have the Service as it was before the last write.
-		service, decision, err = r.decide(ctx, r.Live, canary, load, problem)
-	}
-	if err != nil {
+	r.Metrics.Seen(canary)
+	if err := r.leaveOthers(ctx, key, canary.Spec.TargetRef.Name, canary.UID); err != nil {
 		return ctrl.Result{}, err
 	}
-	err = r.carryOut(ctx, canary, service, decision, load)
-	if truce, ok := errors.AsType[*truceError](err); ok {
-		return ctrl.Result{RequeueAfter: truce.left}, nil
-	}
+	wait, err := r.decideAndAct(ctx, canary)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("canary %s: %w", key, err)
 	}
-	return ctrl.Result{RequeueAfter: sooner(decision.RequeueAfter, again)}, nil
+	return ctrl.Result{RequeueAfter: wait}, nil
+}
+
+// decideAndAct makes a decision and carries it out. The result is when to make
+// another one; 0 where something from outside will call.
+func (r *Reconciler) decideAndAct(ctx context.Context, canary *v1beta1.Canary) (wait time.Duration, err error) {
+	load, held := understand(canary)
+	if held == "" {
+		if held = r.tagHeader(ctx, canary); held != "" {
+			wait = featureAgain
+		}
+	}
+	service, decision, err := r.decide(ctx, r.Client, canary, load, held)
+	if err == nil && decision.Claims(&canary.Status) {
+		// The cache may have the Service as it was before the last write.
+		service, decision, err = r.decide(ctx, r.Live, canary, load, held)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if decision.Traffic != nil {
+		if left := knative.Noted(service); left != nil && left.UID != canary.UID {
+			// What an earlier Canary did is undone before this one begins.
+			return conflictPause, r.leave(ctx, client.ObjectKeyFromObject(service))
+		}
+	}
+	putBack, err := r.carryOut(ctx, canary, service, decision, load)
+	return sooner(putBack, sooner(decision.RequeueAfter, wait)), err
 }
 
 // sooner is the shorter of two waits, of which 0 is none.
@@ -169,9 +188,9 @@ func (r *Reconciler) stop(key types.NamespacedName) {
 }
 
 // decide makes a decision from what a reader says of the Service.
-func (r *Reconciler) decide(ctx context.Context, reader client.Reader, canary *v1beta1.Canary, load session.Load, problem string) (*servingv1.Service, rollout.Decision, error) {
+func (r *Reconciler) decide(ctx context.Context, reader client.Reader, canary *v1beta1.Canary, load session.Load, held string) (*servingv1.Service, rollout.Decision, error) {
 	key := client.ObjectKeyFromObject(canary)
-	service, observed, err := observe(ctx, reader, canary)
+	service, observed, err := observe(ctx, reader, types.NamespacedName{Namespace: canary.Namespace, Name: canary.Spec.TargetRef.Name})
 	if err != nil {
 		return nil, rollout.Decision{}, err
 	}
@@ -179,28 +198,39 @@ func (r *Reconciler) decide(ctx context.Context, reader client.Reader, canary *v
 	if err != nil {
 		return nil, rollout.Decision{}, err
 	}
-	if problem == "" && service != nil {
-		if err := hosts.CheckTags(service); err != nil {
-			problem = err.Error()
-		}
-	}
 	input := rollout.Input{
-		Now: time.Now(), Up: r.up,
-		Canary: canary, Problem: problem,
+		Identity: r.Identity,
+		Canary:   canary, Held: held,
 		Service: observed, Owner: owner,
 		Verdict: r.Sessions.Verdict(key), Answers: r.Hooks.Answers(key),
 	}
-	if problem == "" {
+	input.Now, input.Up = r.clock.now()
+	if service != nil {
+		input.Unpinnable = message(hosts.CheckNames(service))
+		if held == "" {
+			input.Held = message(hosts.CheckTags(service))
+		}
+	}
+	if input.Held == "" {
 		input.Load = load.String()
 		input.Plan = session.JudgeFor(canary, load).Plan(load.Rate, 0)
 	}
-	return service, rollout.Decide(input), nil
+	decision := rollout.Decide(input)
+	r.rivals.note(key, rollout.Rival(&decision.Status, r.Identity))
+	return service, decision, nil
 }
 
-// observe reads the Service and its revisions; both results are nil when the
-// Service does not exist.
-func observe(ctx context.Context, reader client.Reader, canary *v1beta1.Canary) (*servingv1.Service, *rollout.Service, error) {
-	key := types.NamespacedName{Namespace: canary.Namespace, Name: canary.Spec.TargetRef.Name}
+// message is an error's, or empty.
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// observe reads a Service and its revisions; both results are nil when the Service
+// does not exist.
+func observe(ctx context.Context, reader client.Reader, key types.NamespacedName) (*servingv1.Service, *rollout.Service, error) {
 	service := new(servingv1.Service)
 	if err := reader.Get(ctx, key, service); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -216,9 +246,9 @@ func observe(ctx context.Context, reader client.Reader, canary *v1beta1.Canary) 
 	return service, knative.Observe(service, revisions.Items), nil
 }
 
-// understand returns the load that the Canary asks for, or says why it cannot
-// be rolled out as it is written.
-func understand(canary *v1beta1.Canary) (load session.Load, problem string) {
+// understand returns the load that the Canary asks for, or says why its revisions
+// cannot be rolled out as it is written.
+func understand(canary *v1beta1.Canary) (load session.Load, held string) {
 	if err := canary.Validate(); err != nil {
 		return session.Load{}, err.Error()
 	}
@@ -228,6 +258,9 @@ func understand(canary *v1beta1.Canary) (load session.Load, problem string) {
 	}
 	if err := session.JudgeFor(canary, load).Validate(); err != nil {
 		return session.Load{}, "spec.analysis: " + err.Error()
+	}
+	if err := session.CheckReachable(canary, load); err != nil {
+		return session.Load{}, err.Error()
 	}
 	return load, ""
 }
@@ -239,7 +272,7 @@ func (r *Reconciler) owner(ctx context.Context, canary *v1beta1.Canary) (string,
 		return "", err
 	}
 	for i := range canaries {
-		if precedes(&canaries[i], canary) {
+		if acts(&canaries[i]) && precedes(&canaries[i], canary) {
 			return canaries[i].Name, nil
 		}
 	}

@@ -47,6 +47,9 @@ func (r *Reconciler) Setup(ctx context.Context, manager ctrl.Manager, verdicts V
 	if err != nil {
 		return fmt.Errorf("index canaries by service: %w", err)
 	}
+	if err := manager.GetFieldIndexer().IndexField(ctx, &servingv1.Service{}, noteIndex, noted); err != nil {
+		return fmt.Errorf("index services by the canary noted on them: %w", err)
+	}
 	woken := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, canary types.NamespacedName) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: canary}}
 	})
@@ -57,6 +60,14 @@ func (r *Reconciler) Setup(ctx context.Context, manager ctrl.Manager, verdicts V
 		Watches(&v1beta1.Canary{}, r.wake(func(o client.Object) string { return o.(*v1beta1.Canary).Spec.TargetRef.Name }),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&servingv1.Service{}, r.wake(client.Object.GetName)).
+		// A Canary may be gone already when its Service is first seen.
+		Watches(&servingv1.Service{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+			var requests []reconcile.Request
+			for _, name := range noted(o) {
+				requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}})
+			}
+			return requests
+		})).
 		Watches(&servingv1.Revision{}, r.wake(func(o client.Object) string { return o.GetLabels()[serving.ServiceLabelKey] })).
 		WatchesRawSource(source.TypedChannel(verdicts, woken)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, SkipNameValidation: &skipNameValidation}).
@@ -83,7 +94,7 @@ func (r *Reconciler) wake(service func(client.Object) string) handler.EventHandl
 	})
 }
 
-// canariesOf finds the Canaries of a Service.
+// canariesOf finds the Canaries of a Service, somebody else's among them.
 func (r *Reconciler) canariesOf(ctx context.Context, namespace, service string) ([]v1beta1.Canary, error) {
 	var canaries v1beta1.CanaryList
 	if err := r.Client.List(ctx, &canaries, client.InNamespace(namespace), client.MatchingFields{targetIndex: service}); err != nil {

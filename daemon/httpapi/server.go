@@ -36,7 +36,9 @@ const (
 type Server struct {
 	Listener net.Listener
 	// Ready reports why the daemon is not ready, or nil.
-	Ready   func(context.Context) error
+	Ready func(context.Context) error
+	// Rivals says which other daemons serve the same Canaries, or nothing.
+	Rivals  func() string
 	Metrics prometheus.Gatherer
 
 	// Canaries reads Canaries from a cache, and Change patches them.
@@ -145,5 +147,11 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Ready(r.Context()); err != nil {
 		return &Error{http.StatusServiceUnavailable, err.Error()}
 	}
-	return respond(w, http.StatusOK, map[string]string{"status": "ok"})
+	answer := map[string]string{"status": "ok"}
+	if s.Rivals != nil {
+		if rivals := s.Rivals(); rivals != "" { // which is no reason to be restarted
+			answer["warning"] = rivals
+		}
+	}
+	return respond(w, http.StatusOK, answer)
 }

@@ -9,7 +9,8 @@
 // targets that are Serin's, those with the tags primary and canary, and pins
 // both by name, so that a new revision gets no traffic by itself. Tagged
 // targets of the user are kept; untagged ones, and any percentage elsewhere,
-// go, since the percentages must sum to 100. [Restore] undoes it all.
+// go, since the percentages must sum to 100. [Depart] leaves the Service as a
+// Canary that is gone leaves it.
 //
 // Every [Writer.Write] carries the resourceVersion it was computed from and
 // fails with a conflict when the Service has changed since.

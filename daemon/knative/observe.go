@@ -21,27 +21,44 @@ const (
 	// InitialTrafficAnnotation holds spec.traffic as it was found at
 	// initialization, in JSON, for revertOnDeletion.
 	InitialTrafficAnnotation = "serin.dev/initial-traffic"
+	// CanaryAnnotation names the Canary and says what is to be undone when it is
+	// gone: a rollout.Left, in JSON.
+	CanaryAnnotation = "serin.dev/canary"
 )
 
 // Observe sums up a Service and its revisions.
 func Observe(service *servingv1.Service, revisions []servingv1.Revision) *rollout.Service {
 	o := &rollout.Service{
+		UID: service.UID, Generation: service.Generation,
 		Current:          service.Status.ObservedGeneration == service.Generation,
 		RouteReady:       service.Status.GetCondition(servingv1.ServiceConditionRoutesReady).IsTrue(),
 		Message:          explain(service.Status.GetCondition(servingv1.ServiceConditionReady)),
 		LatestCreated:    service.Status.LatestCreatedRevisionName,
 		LatestReady:      service.Status.LatestReadyRevisionName,
 		AnnotatedPrimary: service.Annotations[PrimaryRevisionAnnotation],
-		Managed:          service.Annotations[PrimaryRevisionAnnotation] != "",
+		Spec:             targets(service.Spec.Traffic),
 		Revisions:        make(map[string]rollout.Revision, len(revisions)),
 	}
-	for _, t := range service.Status.Traffic {
-		o.Traffic = append(o.Traffic, rollout.Target{Revision: t.RevisionName, Tag: t.Tag, Percent: percent(t)})
+	o.Traffic = targets(service.Status.Traffic)
+	o.SpecWriter, o.SpecTime = specWriter(service)
+	if left, err := readLeft(service); err == nil && left != nil { // a note that somebody has broken is none
+		o.Left = left
+		if initial, err := readInitial(service); err == nil {
+			o.Left.Initial = targets(initial)
+		}
 	}
 	for i := range revisions {
 		o.Revisions[revisions[i].Name] = observeRevision(&revisions[i])
 	}
 	return o
+}
+
+func targets(from []servingv1.TrafficTarget) []rollout.Target {
+	var to []rollout.Target
+	for _, t := range from {
+		to = append(to, rollout.Target{Revision: t.RevisionName, Tag: t.Tag, Percent: percent(t)})
+	}
+	return to
 }
 
 func observeRevision(revision *servingv1.Revision) rollout.Revision {
@@ -110,4 +127,14 @@ func percent(t servingv1.TrafficTarget) int64 {
 		return 0
 	}
 	return *t.Percent
+}
+
+// Noted is what a Canary noted on a Service to be undone when it is gone; nil where
+// none did, or the note cannot be read.
+func Noted(service *servingv1.Service) *rollout.Left {
+	left, err := readLeft(service)
+	if err != nil {
+		return nil
+	}
+	return left
 }

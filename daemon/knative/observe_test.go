@@ -20,7 +20,7 @@ func condition(kind apis.ConditionType, status corev1.ConditionStatus, reason, m
 }
 
 func TestObserveBelievesTheStatusNotTheSpec(t *testing.T) {
-	service := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Generation: 3, Annotations: map[string]string{PrimaryRevisionAnnotation: "a"}}}
+	service := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{UID: "uid", Generation: 3, Annotations: map[string]string{PrimaryRevisionAnnotation: "a"}}}
 	service.Spec.Traffic = []servingv1.TrafficTarget{{RevisionName: "b", Percent: new(int64(100))}}
 	service.Status.Traffic = []servingv1.TrafficTarget{
 		{RevisionName: "a", Tag: "primary", Percent: new(int64(90))},
@@ -36,7 +36,8 @@ func TestObserveBelievesTheStatusNotTheSpec(t *testing.T) {
 	got := Observe(service, nil)
 	want := &rollout.Service{
 		RouteReady: true, Message: "RevisionMissing: no b",
-		LatestCreated: "b", LatestReady: "a", AnnotatedPrimary: "a", Managed: true,
+		LatestCreated: "b", LatestReady: "a", AnnotatedPrimary: "a",
+		UID: "uid", Generation: 3, Spec: []rollout.Target{{Revision: "b", Percent: 100}},
 		Traffic:   []rollout.Target{{Revision: "a", Tag: "primary", Percent: 90}, {Revision: "b", Percent: 10}, {Revision: "b", Tag: "canary"}},
 		Revisions: map[string]rollout.Revision{},
 	}
@@ -47,7 +48,7 @@ func TestObserveBelievesTheStatusNotTheSpec(t *testing.T) {
 	if !Observe(service, nil).Current {
 		t.Error("a status of the current generation is not current")
 	}
-	if o := Observe(&servingv1.Service{}, nil); o.RouteReady || o.Managed || o.Message != "" {
+	if o := Observe(&servingv1.Service{}, nil); o.RouteReady || o.Left != nil || o.Message != "" {
 		t.Errorf("a Service without status is observed as %+v", o)
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// commands are the annotations that are commands.
-var commands = []string{v1beta1.AbortAnnotation, v1beta1.PromoteAnnotation, v1beta1.ApproveAnnotation, v1beta1.RetryAnnotation}
+// commands are the annotations that are commands, with what they command.
+var commands = []string{v1beta1.RollbackAnnotation, v1beta1.AbortAnnotation, v1beta1.PromoteAnnotation, v1beta1.ApproveAnnotation, v1beta1.RetryAnnotation}
 
 // take reports whether somebody gives a command that was not carried out yet,
 // and makes a note of it, with which it is written in one go. A command that
-// names another revision than the one under analysis is dropped.
+// names another revision than the one it would be about is dropped.
 func (d *decider) take(annotation string) bool {
 	value := d.Canary.Command(annotation)
 	if value == "" || d.Status.Commands[annotation] == value {
@@ -24,8 +24,9 @@ func (d *decider) take(annotation string) bool {
 		d.Status.Commands = make(map[string]string)
 	}
 	d.Status.Commands[annotation] = value
-	if target, _, _ := strings.Cut(value, "/"); d.Service.exists(target) && target != d.Status.LastAppliedSpec {
-		d.event(warning(fmt.Sprintf("Ignoring annotation %s: it is about %s, and %s is at %s", annotation, target, d.name(), d.Status.LastAppliedSpec)))
+	subject := d.Canary.Subject(strings.TrimPrefix(annotation, v1beta1.CommandPrefix))
+	if target, _, _ := strings.Cut(value, "/"); d.Service.exists(target) && target != subject {
+		d.event(warning(fmt.Sprintf("Ignoring annotation %s: it is about %s, and %s is at %s", annotation, target, d.name(), subject)))
 		return false
 	}
 	return true
@@ -53,10 +54,12 @@ func phaseOrNone(phase v1beta1.Phase) v1beta1.Phase {
 // commanded carries out a command about the rollout that runs.
 func (d *decider) commanded() bool {
 	a := d.Status.Analysis
+	back := a.Stage == v1beta1.StageRollingBack
 	switch {
-	case a.Stage == v1beta1.StageRollingBack:
-		d.refuseAll()
-	case d.take(v1beta1.AbortAnnotation):
+	case !back && d.take(v1beta1.RollbackAnnotation):
+		d.rollBack("by annotation " + v1beta1.RollbackAnnotation)
+		return true
+	case !back && d.take(v1beta1.AbortAnnotation):
 		d.rollBack("aborted by annotation")
 		return true
 	case !d.Service.ready(a.CanaryRevision):
@@ -65,8 +68,12 @@ func (d *decider) commanded() bool {
 		d.refuse(v1beta1.PromoteAnnotation)
 	case d.take(v1beta1.PromoteAnnotation):
 		d.event(normal(fmt.Sprintf("Promoting %s without further checks, by annotation", d.name())))
+		d.forgive(a.CanaryRevision)
 		d.promoteNow()
 		return true
+	}
+	if back {
+		d.refuse(v1beta1.RollbackAnnotation, v1beta1.AbortAnnotation)
 	}
 	d.refuse(v1beta1.RetryAnnotation)
 	switch a.Stage {
@@ -92,18 +99,7 @@ func (d *decider) paused() bool {
 	}
 	if a.Message != pausedMessage {
 		a.Message = pausedMessage
-		d.event(normal(fmt.Sprintf("Pausing %s at %d percent", d.name(), d.Status.CanaryWeight)))
+		d.event(normal(fmt.Sprintf("Pausing %s at %d percent", d.name(), a.Weight)))
 	}
-	d.want(d.held())
 	return true
-}
-
-// held is the division that goes with the status, whatever the stage.
-func (d *decider) held() Traffic {
-	switch d.Status.Analysis.Stage {
-	case v1beta1.StageConfirmRollout, v1beta1.StageWaitingForRevision, v1beta1.StageRollingBack:
-		return Traffic{Primary: d.Status.Analysis.PrimaryRevision}
-	default:
-		return d.split()
-	}
 }

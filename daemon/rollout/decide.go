@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Decide says what to do next about a Canary.
+// Decide says what to do next about a Canary that is not being deleted. What a
+// deleted one leaves is for [Leave].
 func Decide(in Input) Decision {
 	d := &decider{Input: in, spec: &in.Canary.Spec}
 	d.Status = *in.Canary.Status.DeepCopy()
@@ -25,14 +27,22 @@ type decider struct {
 	Input
 	Decision
 	spec *v1beta1.CanarySpec
-	// problem replaces the condition's message and is published once.
-	problem string
+	// problem replaces the condition's message and is published once; note
+	// replaces it quietly.
+	problem, note string
+	// passive leaves the Service and the load alone; standing leaves all to
+	// another daemon.
+	passive, standing bool
 }
 
 func (d *decider) decide() {
+	if d.standsBy() {
+		return
+	}
+	if d.Service != nil {
+		d.recognizeService()
+	}
 	switch {
-	case d.Canary.DeletionTimestamp != nil:
-		d.terminate()
 	case d.Service == nil:
 		d.serviceMissing()
 	case d.Owner != "":
@@ -60,42 +70,27 @@ func (d *decider) byPhase() {
 	}
 }
 
-// finish dates the status and explains it in the condition.
-func (d *decider) finish() {
-	old := &d.Canary.Status
-	if d.Status.Phase != old.Phase {
-		d.Status.LastTransitionTime = metav1.NewTime(d.Now)
-	}
-	if d.Status.Phase == "" {
+// recognizeService starts over where the status is about another Service than the
+// one that is there: one that was made again under its name, whose revisions have
+// the old one's names, or no Service at all, as in a status of Flagger's.
+func (d *decider) recognizeService() {
+	switch d.Status.ServiceUID {
+	case d.Service.UID:
+		d.forgetVanished()
 		return
+	case "":
+	default:
+		d.event(warning(fmt.Sprintf("Service %q was deleted and made again: its revisions are new to %s", d.serviceName(), d.name())))
 	}
-	condition := conditionFor(d.Status.Phase)
-	if d.problem != "" {
-		condition.Message = d.problem
-	}
-	before := old.Condition(v1beta1.ConditionPromoted)
-	if d.problem != "" && (before == nil || before.Message != d.problem) {
-		d.event(warning(d.problem).loud(Warn))
-	}
-	d.setCondition(before, condition)
+	d.forgetService()
+	d.Status.ServiceUID = d.Service.UID
 }
 
-func (d *decider) setCondition(before *v1beta1.Condition, condition v1beta1.Condition) {
-	now := metav1.NewTime(d.Now)
-	condition.LastUpdateTime, condition.LastTransitionTime = now, now
-	if before != nil {
-		if before.Status == condition.Status {
-			condition.LastTransitionTime = before.LastTransitionTime
-		}
-		if before.Status == condition.Status && before.Reason == condition.Reason && before.Message == condition.Message {
-			condition.LastUpdateTime = before.LastUpdateTime
-		}
-	}
-	if c := d.Status.Condition(v1beta1.ConditionPromoted); c != nil {
-		*c = condition
-		return
-	}
-	d.Status.Conditions = append(d.Status.Conditions, condition)
+// forgetVanished drops what the status says of revisions that were deleted.
+func (d *decider) forgetVanished() {
+	gone := func(revision string) bool { return !d.Service.exists(revision) }
+	d.Status.Failed = slices.DeleteFunc(d.Status.Failed, gone)
+	d.Status.KeptShares = slices.DeleteFunc(d.Status.KeptShares, func(s v1beta1.TrafficShare) bool { return gone(s.Revision) })
 }
 
 func (d *decider) event(e Event) { d.Events = append(d.Events, e) }
@@ -109,110 +104,42 @@ func (d *decider) serviceName() string {
 	return d.Canary.Namespace + "/" + d.spec.TargetRef.Name
 }
 
-// want asks for a division of the live traffic.
-func (d *decider) want(t Traffic) { d.Traffic = &t }
-
 func (d *decider) serviceMissing() {
-	d.startOver(fmt.Sprintf("service %q does not exist: create it or correct spec.targetRef.name", d.serviceName()))
-	if d.Problem != "" {
-		d.problem += "; " + d.Problem
+	d.forgetService()
+	problem := fmt.Sprintf("service %q does not exist: create it or correct spec.targetRef.name", d.serviceName())
+	if d.Held != "" {
+		problem += "; " + d.Held
 	}
+	d.unlessNew(problem)
 }
 
 func (d *decider) serviceTaken() {
-	d.startOver(fmt.Sprintf("service %q belongs to canary %q already: delete one of them", d.serviceName(), d.Owner))
+	d.forgetService()
+	d.problem = fmt.Sprintf("service %q belongs to canary %q already: delete one of them", d.serviceName(), d.Owner)
 }
 
-// startOver forgets the revisions: a Service that is made again under the same
-// name, or left by another Canary, has others.
-func (d *decider) startOver(problem string) {
-	d.Status.Phase = v1beta1.PhaseInitializing
-	d.Status.LastAppliedSpec, d.Status.LastPromotedSpec = "", ""
-	d.Status.CanaryWeight, d.Status.FailedChecks, d.Status.Iterations = 0, 0, 0
-	d.Status.Analysis = nil
-	d.problem = problem
+// forgetService forgets the Service and its revisions: one that is made again
+// under the same name, or left by another Canary, has others.
+func (d *decider) forgetService() {
+	s := &d.Status
+	s.Phase, s.ServiceUID = v1beta1.PhaseInitializing, ""
+	s.LastAppliedSpec, s.LastPromotedSpec = "", ""
+	s.FailedChecks, s.Iterations = 0, 0
+	s.Analysis, s.Retired, s.Failed, s.KeptShares = nil, nil, nil, nil
 }
 
-// initialize pins the primary revision by name.
-func (d *decider) initialize() {
-	old := d.Canary.Status
-	d.Status.Phase = v1beta1.PhaseInitializing
-	if old.Phase == "" {
-		d.warnIgnored()
-	}
-	if d.Problem != "" {
-		d.problem = d.Problem
-		return
-	}
-	primary := d.Status.LastPromotedSpec
-	if !d.Service.ready(primary) {
-		primary = d.initialPrimary()
-	}
-	if primary == "" {
-		d.problem = fmt.Sprintf("service %q has no ready revision yet", d.serviceName())
-		if latest := d.Service.Revisions[d.Service.LatestCreated]; latest.Failed {
-			d.problem += fmt.Sprintf(": %s: %s", d.Service.LatestCreated, latest.Message)
-		}
-		return
-	}
-	d.refuseAll()
-	d.Status.LastPromotedSpec, d.Status.LastAppliedSpec = primary, primary
-	d.Status.CanaryWeight, d.Status.FailedChecks, d.Status.Iterations = 0, 0, 0
-	pinned := Traffic{Primary: primary}
-	d.want(pinned)
-	decided := old.Phase == v1beta1.PhaseInitializing && old.LastPromotedSpec == primary
-	if decided && d.Service.Shows(pinned) {
-		d.Status.Phase = v1beta1.PhaseInitialized
-		d.event(normal("Initialization done! " + d.name()))
-	}
-}
+// newCanary is how long after its creation a Canary is not blamed for a Service
+// that is not there or not ready: both are applied together, in any order.
+const newCanary = 10 * time.Second
 
-// initialPrimary is the revision to pin first: the one that Flagger or an
-// earlier Canary left, else the one that serves now, else the newest ready
-// one. Pinning should not change who serves.
-func (d *decider) initialPrimary() string {
-	for _, revision := range []string{d.Service.AnnotatedPrimary, d.Service.soleRevision(), d.Service.LatestReady} {
-		if revision != "" && d.Service.ready(revision) {
-			return revision
-		}
-	}
-	return ""
-}
-
-func (d *decider) warnIgnored() {
-	if ignored := d.Canary.Ignored(); len(ignored) > 0 {
-		d.event(warning("Ignoring what Serin does not act on: " + strings.Join(ignored, ", ")))
-	}
-}
-
-// idle keeps the primary revision pinned and looks for a new one.
-func (d *decider) idle() {
-	if !d.Service.exists(d.Status.LastPromotedSpec) {
-		// The Service was made anew, or the status is Flagger's, which
-		// keeps a hash there.
-		d.Status.Phase, d.Status.LastPromotedSpec = v1beta1.PhaseInitializing, ""
+// unlessNew reports a problem, unless it is to be expected of a new Canary.
+func (d *decider) unlessNew(problem string) {
+	left := d.Canary.CreationTimestamp.Add(newCanary).Sub(d.Now)
+	if left <= 0 || left > newCanary { // or the clocks differ
+		d.problem = problem
 		return
 	}
-	d.want(Traffic{Primary: d.Status.LastPromotedSpec})
-	if !d.postRollout() {
-		return
-	}
-	if d.Problem != "" {
-		d.problem = d.Problem
-		return
-	}
-	latest := d.Service.LatestCreated
-	if d.Status.Phase == v1beta1.PhaseFailed && latest == d.Status.LastAppliedSpec && d.take(v1beta1.RetryAnnotation) {
-		d.event(normal(fmt.Sprintf("Trying %s again: %s", latest, d.name())).loud(Info))
-		d.begin(latest)
-		return
-	}
-	d.refuseAll()
-	if latest == "" || latest == d.Status.LastPromotedSpec || latest == d.Status.LastAppliedSpec {
-		return
-	}
-	d.event(normal(fmt.Sprintf("New revision detected! %s gets no live traffic before its first verdict: %s", latest, d.name())).loud(Info))
-	d.begin(latest)
+	d.RequeueAfter = left
 }
 
 // begin starts the analysis of a revision, from nothing.
@@ -220,7 +147,7 @@ func (d *decider) begin(revision string) {
 	now := metav1.NewMicroTime(d.Now)
 	d.Status.Phase = v1beta1.PhaseProgressing
 	d.Status.LastAppliedSpec = revision
-	d.Status.CanaryWeight, d.Status.FailedChecks, d.Status.Iterations = 0, 0, 0
+	d.Status.FailedChecks, d.Status.Iterations = 0, 0
 	d.Status.Analysis = &v1beta1.AnalysisStatus{
 		PrimaryRevision: d.Status.LastPromotedSpec,
 		CanaryRevision:  revision,
@@ -229,7 +156,6 @@ func (d *decider) begin(revision string) {
 		StartTime:       now,
 		ProgressTime:    now,
 	}
-	d.want(Traffic{Primary: d.Status.LastPromotedSpec})
 	if d.gated(v1beta1.ConfirmRolloutHook) {
 		d.Status.Phase, d.Status.Analysis.Stage = v1beta1.PhaseWaiting, v1beta1.StageConfirmRollout
 		return
@@ -239,7 +165,14 @@ func (d *decider) begin(revision string) {
 
 const suspended = "suspended"
 
+// suspend leaves everything as it is.
 func (d *decider) suspend() {
+	d.passive = true
+	if d.Status.LastPromotedSpec == "" {
+		d.Status.Phase = v1beta1.PhaseInitializing
+		d.problem = fmt.Sprintf("spec.suspend is true and service %q is not pinned: every push goes live at once, unanalysed; set spec.suspend to false to pin it", d.serviceName())
+		return
+	}
 	if a := d.Status.Analysis; a != nil && a.Stage != "" {
 		a.Message = suspended
 	}
@@ -249,52 +182,50 @@ func (d *decider) suspend() {
 func (d *decider) resume() {
 	if a := d.Status.Analysis; a != nil && a.Message == suspended {
 		a.Message = ""
-		a.ProgressTime = metav1.NewMicroTime(d.Now)
+		d.progressed()
 	}
 }
 
-// terminate leaves the Service with a ready revision and lets the Canary go.
-func (d *decider) terminate() {
-	if d.Service == nil || d.Owner != "" || d.Status.LastPromotedSpec == "" || !d.Service.exists(d.Status.LastPromotedSpec) {
-		d.release()
-		return
+// since is when a rollout that stands still last made progress, not counting the
+// time in which nobody was there to make any.
+func (d *decider) since() time.Time {
+	since := d.Status.LastTransitionTime.Time
+	if a := d.Status.Analysis; a != nil && !a.ProgressTime.IsZero() {
+		since = a.ProgressTime.Time
 	}
-	if d.Status.Phase != v1beta1.PhaseTerminating {
-		d.event(normal("Terminating canary " + d.name()))
-	}
-	d.Status.Phase = v1beta1.PhaseTerminating
-	d.Status.CanaryWeight = 0
-	pinned := Traffic{Primary: d.Status.LastPromotedSpec}
-	done := d.Service.Shows(pinned)
-	if d.spec.RevertOnDeletion {
-		d.Restore = true
-		done = !d.Service.Managed && d.Service.Current && d.Service.RouteReady
-	} else {
-		d.want(pinned)
-	}
-	left := d.Canary.DeletionTimestamp.Add(d.spec.ProgressDeadline()).Sub(d.Now)
-	switch {
-	case done:
-		d.release()
-	case left <= 0:
-		d.event(warning(fmt.Sprintf("Letting go of %s although its Route has not converged: %s", d.name(), d.Service.Message)))
-		d.release()
-	default:
-		d.RequeueAfter = left
-	}
-}
-
-func (d *decider) release() {
-	d.Release = true
-	d.event(normal("Terminated canary " + d.name()))
-}
-
-// deadline is when a rollout that stands still since its last progress is
-// rolled back; extra is time that is needed even when all is well.
-func (d *decider) deadline(extra time.Duration) time.Time {
-	since := d.Status.Analysis.ProgressTime.Time
 	if d.Up.After(since) {
 		since = d.Up
 	}
-	return since.Add(d.spec.ProgressDeadline() + extra)
+	if since.After(d.Now) { // the clock was put back
+		since = d.Now
+	}
+	return since
+}
+
+// left is what remains until the progress deadline; extra is time that is needed
+// even when all is well.
+func (d *decider) left(extra time.Duration) time.Duration {
+	return d.since().Add(d.spec.ProgressDeadline() + extra).Sub(d.Now)
+}
+
+// awaitsRoute reports whether the Route shows the division that the status stands
+// for. Where it does not, it says why not, and raises it at the deadline.
+func (d *decider) awaitsRoute() bool {
+	want, _ := Division(&d.Status)
+	if d.Service.Shows(want) {
+		return false
+	}
+	d.note = fmt.Sprintf("the Route does not show %s yet: %s", want, orUnknown(d.Service.Message))
+	if left := d.left(0); left > 0 {
+		d.RequeueAfter = left
+	} else {
+		d.problem = fmt.Sprintf("the Route still does not show %s after %s: %s", want, d.spec.ProgressDeadline(), orUnknown(d.Service.Message))
+	}
+	return true
+}
+
+func (d *decider) warnIgnored() {
+	if ignored := d.Canary.Ignored(); len(ignored) > 0 {
+		d.event(warning("Ignoring what Serin does not act on: " + strings.Join(ignored, ", ")))
+	}
 }

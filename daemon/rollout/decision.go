@@ -15,8 +15,6 @@ type Decision struct {
 	Status v1beta1.CanaryStatus
 	// Traffic to bring about; nil leaves the Service alone.
 	Traffic *Traffic
-	// Restore gives the Service back the traffic found at initialization.
-	Restore bool
 	// Measure is the load to run; nil stops it.
 	Measure *Measure
 	// Calls of hooks that are wanted; those that are not are ended.
@@ -26,8 +24,6 @@ type Decision struct {
 	// RequeueAfter asks for another decision without a cause from outside,
 	// for a deadline. 0 means that none is needed.
 	RequeueAfter time.Duration
-	// Release ends Serin's hold on a Canary that is being deleted.
-	Release bool
 }
 
 // Claims reports whether the decision says that something is so, and not only
@@ -41,18 +37,8 @@ func (d *Decision) Claims(before *v1beta1.CanaryStatus) bool {
 	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded, v1beta1.PhaseFailed:
 		return true
 	default:
-		return d.Release
+		return false
 	}
-}
-
-// Traffic is a wanted division of the live traffic between pinned revisions.
-type Traffic struct {
-	// Primary gets what Weight leaves, under the primary tag.
-	Primary string
-	// Canary gets Weight percent under the canary tag. Empty for none, and
-	// then Weight is 0.
-	Canary string
-	Weight int32
 }
 
 // Measure is a session: the same requests to both revisions.

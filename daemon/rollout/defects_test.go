@@ -12,14 +12,14 @@ import (
 // provider, each with what happens here instead. This file has those that are
 // about nothing else; the others stand beside their rules: D02 and D18 in
 // end_test.go, D01, D03, D06, D07 and D09 in progress_test.go, D04 in
-// decide_test.go, D11 and D12 in gate_test.go, D15 in package knative, D16 in
+// leave_test.go, D11 and D12 in gate_test.go, D15 in package knative, D16 in
 // package v1beta1, D17 in package analysis.
 
 // There, whatever is latest becomes the primary revision without analysis.
 func TestD05LostAnnotationChangesNothing(t *testing.T) {
 	for name, w := range map[string]*world{"idle": initialized(t), "measuring": analysing(t)} {
 		w.service.AnnotatedPrimary = ""
-		w.service.Managed = false
+		w.service.Left = nil
 		d := w.decide()
 		if d.Traffic == nil || d.Traffic.Primary != "rev-1" || d.Traffic.Weight != 0 {
 			t.Errorf("%s: traffic %+v, want rev-1 as before", name, d.Traffic)
@@ -57,9 +57,10 @@ func TestD08NextRevisionIsAnalysedHoweverTheLastOneEnded(t *testing.T) {
 				w.decide()
 				w.converge()
 			}
-			before, wanted := w.canary.Status.DeepCopy(), w.wanted
+			before := w.canary.Status.DeepCopy()
+			w.lost = true
 			w.decide()
-			if w.wanted = wanted; dies == "before the status" {
+			if w.lost = false; dies == "before the status" {
 				w.canary.Status = *before
 			}
 			w.measure, w.verdict = nil, nil // the session died with it

@@ -65,24 +65,48 @@ func watching(t *testing.T) *world {
 	return w
 }
 
-func TestWatchEndsWithThePromotion(t *testing.T) {
+// The watch is as long as what was measured in it: neither a pause nor a clock that
+// jumps, nor an inconclusive check, makes it shorter.
+func TestWatchCountsOnlyWhatItMeasured(t *testing.T) {
 	w := watching(t)
-	for range 5 {
-		w.say(analysis.Pass)
-		w.settle()
+	pass := func(n int) {
+		for range n {
+			w.say(analysis.Pass) // 15 s each
+			w.settle()
+		}
 	}
-	if d := w.decide(); d.RequeueAfter != 5*time.Minute {
-		t.Errorf("called again after %v, want 5m", d.RequeueAfter)
-	}
-	w.now = w.now.Add(5*time.Minute - time.Millisecond)
+	pass(10)
+	w.annotate(v1beta1.PauseAnnotation, "true")
+	w.settle()
+	w.now = w.now.Add(time.Hour)
+	w.up = w.now
+	w.annotate(v1beta1.PauseAnnotation, "")
 	w.settle()
 	w.expect(t, v1beta1.PhasePromoting, 100)
-	w.now = w.now.Add(time.Millisecond)
+	w.say(analysis.Inconclusive)
 	w.settle()
+	pass(9)
+	w.expect(t, v1beta1.PhasePromoting, 100)
+	if left := w.canary.Status.Analysis.NextTime.Sub(w.now); left != 15*time.Second {
+		t.Errorf("the watch is expected to end in %v, want 15s", left)
+	}
+	pass(1)
 	w.expect(t, v1beta1.PhaseSucceeded, 0)
 	if w.live("rev-2") != 100 || len(w.service.Traffic) != 1 || w.measure != nil {
 		t.Errorf("traffic %+v, measure %+v", w.service.Traffic, w.measure)
 	}
+}
+
+// A watch without any verdict does not last for ever, and undoes nothing.
+func TestWatchWithoutVerdictsEnds(t *testing.T) {
+	w := watching(t)
+	for range 10 {
+		w.now = w.now.Add(15 * time.Second)
+		w.say(analysis.Inconclusive)
+		w.settle()
+	}
+	w.expect(t, v1beta1.PhaseSucceeded, 0)
+	w.expectEvent(t, "The watch of podinfo.test ends without a verdict")
 }
 
 // One failing verdict is enough, whatever the threshold is.
@@ -114,7 +138,7 @@ func TestUndecidedWatchIsNoReasonToRollBack(t *testing.T) {
 	w := watching(t)
 	w.canary.Spec.Analysis.Watch.Duration = "1h"
 	w.say(analysis.Inconclusive)
-	w.now = w.now.Add(4 * time.Minute)
+	w.now = w.now.Add(time.Minute)
 	w.settle()
 	w.expect(t, v1beta1.PhasePromoting, 100)
 }

@@ -115,7 +115,6 @@ func (d *decider) pending(hookType, hook string) {
 // confirmRollout waits at the gate before a rollout.
 func (d *decider) confirmRollout() {
 	a := d.Status.Analysis
-	d.want(Traffic{Primary: a.PrimaryRevision})
 	if !d.gate(v1beta1.ConfirmRolloutHook, a.CanaryRevision) {
 		return
 	}
@@ -129,9 +128,9 @@ func (d *decider) confirmRollout() {
 // is a failed check, and is called again after an interval.
 func (d *decider) preRollout() {
 	a := d.Status.Analysis
-	d.want(d.split())
 	if a.NextTime != nil {
-		if left := a.NextTime.Sub(d.Now); left > 0 {
+		// No longer than an interval, however the clock was put.
+		if left := min(a.NextTime.Sub(d.Now), d.spec.Analysis.IntervalOrDefault()); left > 0 {
 			d.RequeueAfter = left
 			return
 		}

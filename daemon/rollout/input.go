@@ -1,7 +1,10 @@
 package rollout
 
 import (
+	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -17,14 +20,19 @@ const (
 type Input struct {
 	// Now is the time of the decision.
 	Now time.Time
-	// Up is when this daemon took over. Time before it does not count
-	// against the progress deadline: nobody was there to make progress.
+	// Up is when this daemon took over, or last saw its clock jump. Time before
+	// it does not count against a deadline: nobody was there to make progress.
 	Up time.Time
+	// Identity tells this daemon from others that may serve the same Canary.
+	// Replicas of one installation, of which one works at a time, share it.
+	Identity string
 	// Canary as it was last read, status included.
 	Canary *v1beta1.Canary
-	// Problem says why the Canary cannot be rolled out as it is written;
-	// empty when it can.
-	Problem string
+	// Held says why new revisions cannot be rolled out as the Canary is
+	// written; empty when they can. The Service is pinned all the same.
+	Held string
+	// Unpinnable says why the Service must not be pinned; empty when it may be.
+	Unpinnable string
 	// Owner names another Canary that the Service belongs to; empty where it
 	// is this one's.
 	Owner string
@@ -42,6 +50,10 @@ type Input struct {
 
 // Service is what is known of the Knative Service and what belongs to it.
 type Service struct {
+	// UID tells the Service from one that is made again under its name.
+	UID types.UID
+	// Generation grows with every change of the specification.
+	Generation int64
 	// Current says that the status describes the spec as it was last written,
 	// and RouteReady that the Route follows it. Message says why not.
 	Current, RouteReady bool
@@ -50,16 +62,23 @@ type Service struct {
 	LatestCreated, LatestReady string
 	// AnnotatedPrimary is the value of the primary-revision annotation.
 	AnnotatedPrimary string
-	// Managed says that the Service still carries what Serin wrote to it;
-	// restoring the traffic found at initialization ends that.
-	Managed bool
+	// Spec is the division that the specification asks for. The revision of a
+	// target that follows the latest one is empty.
+	Spec []Target
+	// SpecWriter is who changed spec.traffic last, and SpecTime when; empty
+	// where that was Serin, or is not known.
+	SpecWriter string
+	SpecTime   time.Time
 	// Traffic is the observed division, from the status.
 	Traffic []Target
 	// Revisions of the Service, by name.
 	Revisions map[string]Revision
+	// Left is what a Canary wrote to the Service to be undone when it is gone;
+	// nil where none did.
+	Left *Left
 }
 
-// Target is one observed traffic target.
+// Target is one traffic target.
 type Target struct {
 	Revision string
 	Tag      string
@@ -83,6 +102,8 @@ type Verdict struct {
 	// than the check that runs is ignored.
 	Canary string
 	Check  int64
+	// Elapsed is how long the check measured.
+	Elapsed time.Duration
 
 	analysis.Verdict
 	// Primary and Candidate sum up all that was measured since the session
@@ -90,36 +111,70 @@ type Verdict struct {
 	Primary, Candidate analysis.Summary
 }
 
-// Shows reports whether the Route is observed to divide the live traffic as
-// wanted, under the wanted tags. Several targets for one revision, as Knative
-// reports them during a gradual rollout of its own, count together.
+// Shows reports whether the Route has followed the specification and divides the
+// live traffic as wanted, under the wanted tags.
 func (s *Service) Shows(want Traffic) bool {
-	if !s.Current || !s.RouteReady {
-		return false
-	}
+	return s.Current && s.RouteReady && divides(s.Traffic, want)
+}
+
+// Divides reports whether the Route is observed to divide the live traffic as
+// wanted, whatever it says of itself: it keeps the old division while a target of
+// a new one is not ready.
+func (s *Service) Divides(want Traffic) bool { return divides(s.Traffic, want) }
+
+// Asks reports whether the specification asks for the wanted division.
+func (s *Service) Asks(want Traffic) bool { return divides(s.Spec, want) }
+
+// divides compares shares and Serin's tags. Several targets for one revision, as
+// Knative reports them during a gradual rollout of its own, count together.
+func divides(targets []Target, want Traffic) bool {
 	percent, tagged := map[string]int64{}, map[string]string{}
-	for _, t := range s.Traffic {
+	for _, t := range targets {
 		percent[t.Revision] += t.Percent
 		if t.Tag != "" {
 			tagged[t.Tag] = t.Revision
 		}
 	}
-	return percent[want.Primary] == 100-int64(want.Weight) &&
-		(want.Canary == "" || percent[want.Canary] == int64(want.Weight)) &&
-		tagged[PrimaryTag] == want.Primary &&
-		tagged[CanaryTag] == want.Canary
-}
-
-// soleRevision is the one that gets all live traffic, or empty.
-func (s *Service) soleRevision() string {
-	percent := map[string]int64{}
-	for _, t := range s.Traffic {
-		percent[t.Revision] += t.Percent
-		if percent[t.Revision] == 100 {
-			return t.Revision
+	for revision, share := range want.shares() {
+		if percent[revision] != share {
+			return false
+		}
+		delete(percent, revision)
+	}
+	for _, share := range percent {
+		if share != 0 {
+			return false
 		}
 	}
-	return ""
+	return tagged[PrimaryTag] == want.Primary && tagged[CanaryTag] == want.Canary
+}
+
+// FollowsLatest reports whether a new revision gets live traffic by itself: that
+// is Knative's default, too.
+func (s *Service) FollowsLatest() bool {
+	return len(s.Spec) == 0 || slices.ContainsFunc(s.Spec, func(t Target) bool { return t.Revision == "" && t.Percent > 0 })
+}
+
+// live are the observed shares of the live traffic, by revision.
+func (s *Service) live() map[string]int64 {
+	shares := map[string]int64{}
+	for _, t := range s.Traffic {
+		if t.Percent > 0 {
+			shares[t.Revision] += t.Percent
+		}
+	}
+	return shares
+}
+
+// tag finds the revision that a tag of the specification names; empty for the
+// latest one.
+func (s *Service) tag(tag string) (revision string, ok bool) {
+	for _, t := range s.Spec {
+		if t.Tag == tag {
+			return t.Revision, true
+		}
+	}
+	return "", false
 }
 
 func (s *Service) ready(revision string) bool { return s.Revisions[revision].Ready }

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,9 +14,15 @@ import (
 // progress moves the rollout that runs.
 func (d *decider) progress() {
 	a := d.Status.Analysis
-	if a == nil || !d.Service.exists(a.PrimaryRevision) {
-		// Not a rollout of ours, or its Service was made anew.
-		d.Status.Phase, d.Status.LastPromotedSpec = v1beta1.PhaseInitializing, ""
+	if a == nil { // not a rollout of ours
+		d.Status.Phase = v1beta1.PhaseInitializing
+		return
+	}
+	if !d.Service.exists(a.PrimaryRevision) {
+		d.replacePrimary()
+		if d.Status.LastPromotedSpec != "" { // what was under analysis is analysed again
+			d.Status.LastAppliedSpec = d.Status.LastPromotedSpec
+		}
 		return
 	}
 	if d.superseded() || d.commanded() {
@@ -25,7 +32,7 @@ func (d *decider) progress() {
 		d.rollingBack()
 		return
 	}
-	if d.calledBack() || d.paused() {
+	if d.canaryDeleted() || d.calledBack() || d.paused() || d.edited() {
 		return
 	}
 	switch a.Stage {
@@ -38,7 +45,7 @@ func (d *decider) progress() {
 	case v1beta1.StageMeasuring:
 		d.measure()
 	case v1beta1.StageConfirmTrafficIncrease:
-		d.confirm(v1beta1.ConfirmTrafficIncreaseHook, fmt.Sprintf("%s/weight-%d", a.CanaryRevision, d.Status.CanaryWeight), d.step)
+		d.confirm(v1beta1.ConfirmTrafficIncreaseHook, fmt.Sprintf("%s/weight-%d", a.CanaryRevision, a.Weight), d.step)
 	case v1beta1.StageConfirmPromotion:
 		d.confirm(v1beta1.ConfirmPromotionHook, a.CanaryRevision, d.promote)
 	default:
@@ -50,36 +57,94 @@ func (d *decider) progress() {
 // Its predecessor loses its traffic at once.
 func (d *decider) superseded() bool {
 	a, latest := d.Status.Analysis, d.Service.LatestCreated
-	if latest == "" || latest == a.CanaryRevision {
+	if latest == "" || latest == d.Status.LastAppliedSpec {
 		return false
 	}
 	if latest == a.PrimaryRevision {
 		if a.Stage != v1beta1.StageRollingBack {
 			d.rollBack("the service is back at its primary revision")
+			d.forgive(a.CanaryRevision) // nothing was said against it
 			return true
 		}
 		return false
 	}
 	d.refuseAll() // they were meant for the revision before
+	d.forgive(latest)
+	if a.Weight > 0 && !d.mayMoveBack() { // its users stay until there is something better
+		d.Status.KeptShares = []v1beta1.TrafficShare{{Revision: a.CanaryRevision, Percent: int64(a.Weight)}}
+	}
 	d.event(normal("New revision detected! Restarting analysis for " + d.name()).loud(Info))
 	d.begin(latest)
 	return true
 }
 
+// canaryDeleted ends the rollout of a revision that does not exist any more. One
+// that was just created may not be seen yet.
+func (d *decider) canaryDeleted() bool {
+	a := d.Status.Analysis
+	switch a.Stage {
+	case v1beta1.StageConfirmRollout, v1beta1.StageWaitingForRevision:
+		return false // which has a deadline of its own
+	default:
+	}
+	if d.Service.exists(a.CanaryRevision) {
+		return false
+	}
+	d.rollBack(fmt.Sprintf("revision %s does not exist any more", a.CanaryRevision))
+	return true
+}
+
+// edited follows a Canary that was edited in the middle of a rollout, where that
+// changes what is decided already: analysis is skipped from now on, or the revision
+// has more than the largest step.
+func (d *decider) edited() bool {
+	a := d.Status.Analysis
+	switch a.Stage {
+	case v1beta1.StageConfirmRollout, v1beta1.StageWaitingForRevision:
+		return false
+	default:
+	}
+	if d.Held != "" {
+		return false
+	}
+	if d.spec.SkipAnalysis && d.Service.ready(a.CanaryRevision) {
+		d.promote()
+		return true
+	}
+	limit := int32(0)
+	if weights := d.spec.Analysis.Weights(); len(weights) > 0 {
+		limit = slices.Max(weights)
+	}
+	if a.Weight <= limit {
+		return false
+	}
+	a.Weight = limit
+	a.Check++ // the one that runs is about another weight
+	d.Status.Phase, a.WaitingFor = v1beta1.PhaseProgressing, ""
+	d.event(normal(fmt.Sprintf("Lower %s canary weight to %d, the largest step that the canary has now", d.name(), limit)))
+	d.enter(v1beta1.StageWaitingForRoute)
+	return true
+}
+
 func (d *decider) waitForRevision() {
 	a := d.Status.Analysis
-	d.want(Traffic{Primary: a.PrimaryRevision})
 	canary := d.Service.Revisions[a.CanaryRevision]
 	if !canary.Ready {
 		a.Message = fmt.Sprintf("revision %s is not ready: %s", a.CanaryRevision, orUnknown(canary.Message))
 		d.expire(a.Message)
 		return
 	}
-	if d.Problem != "" {
-		d.problem = d.Problem
-		d.expire(d.Problem)
+	if d.Held != "" {
+		d.problem = d.Held
+		d.expire(d.Held)
 		return
 	}
+	if primary := d.Service.Revisions[a.PrimaryRevision]; !primary.Ready {
+		a.Message = fmt.Sprintf("primary revision %s is not ready: %s", a.PrimaryRevision, orUnknown(primary.Message))
+		d.expire(a.Message)
+		return
+	}
+	d.Status.KeptShares = nil
 	if d.spec.SkipAnalysis {
 		d.promote()
 		return
@@ -127,8 +192,8 @@ func (d *decider) plan() {
 func (d *decider) enter(stage v1beta1.Stage) {
 	a := d.Status.Analysis
 	a.Stage, a.Message = stage, ""
+	a.RouteGeneration = 0
 	d.progressed()
-	d.want(d.split())
 	d.RequeueAfter = d.spec.ProgressDeadline()
 }
 
@@ -136,17 +201,17 @@ func (d *decider) progressed() {
 	d.Status.Analysis.ProgressTime = metav1.NewMicroTime(d.Now)
 }
 
-// split is the division that the status stands for.
+// split is the division of a rollout whose revisions both have their tags.
 func (d *decider) split() Traffic {
 	a := d.Status.Analysis
-	return Traffic{Primary: a.PrimaryRevision, Canary: a.CanaryRevision, Weight: d.Status.CanaryWeight}
+	return Traffic{Primary: a.PrimaryRevision, Canary: a.CanaryRevision, Weight: a.Weight}
 }
 
 func (d *decider) waitForRoute() {
-	d.want(d.split())
+	a := d.Status.Analysis
 	d.keepWarm()
 	if d.Service.Shows(d.split()) {
-		if d.Status.Analysis.Check == 1 && len(d.spec.Analysis.HooksOf(v1beta1.PreRolloutHook)) > 0 {
+		if a.Check == 1 && len(d.spec.Analysis.HooksOf(v1beta1.PreRolloutHook)) > 0 {
 			d.enter(v1beta1.StagePreRollout)
 			return
 		}
@@ -154,12 +219,18 @@ func (d *decider) waitForRoute() {
 		d.startMeasuring()
 		return
 	}
-	d.Status.Analysis.Message = fmt.Sprintf("the Route does not show %d percent for %s yet: %s",
-		d.Status.CanaryWeight, d.Status.Analysis.CanaryRevision, orUnknown(d.Service.Message))
-	d.expire(d.Status.Analysis.Message)
+	a.Message = fmt.Sprintf("the Route does not show %d percent for %s yet: %s", a.Weight, a.CanaryRevision, orUnknown(d.Service.Message))
+	d.expire(a.Message)
 }
 
+// startMeasuring begins a check under the Route as it is.
 func (d *decider) startMeasuring() {
+	a := d.Status.Analysis
+	a.RouteGeneration = d.Service.Generation
+	d.keepMeasuring()
+}
+
+func (d *decider) keepMeasuring() {
 	a := d.Status.Analysis
 	d.Measure = &Measure{Primary: a.PrimaryRevision, Canary: a.CanaryRevision, Check: a.Check}
 }
@@ -169,13 +240,15 @@ func (d *decider) startMeasuring() {
 // that breaks down under its share of the traffic shall fail its checks, not
 // wait for a deadline.
 func (d *decider) measure() {
-	d.want(d.split())
-	if d.Problem != "" {
-		d.problem = d.Problem
-		d.expire(d.Problem)
+	if d.Held != "" {
+		d.problem = d.Held
+		d.expire(d.Held)
 		return
 	}
-	d.startMeasuring()
+	if d.interrupted() {
+		return
+	}
+	d.keepMeasuring()
 	hooks := d.ask(v1beta1.RolloutHook, d.checkOccasion(), 0)
 	v, a := d.Verdict, d.Status.Analysis
 	if v == nil || v.Check != a.Check || v.Canary != a.CanaryRevision {
@@ -191,11 +264,46 @@ func (d *decider) measure() {
 		d.failedCheck(fmt.Sprintf("external check %s failed %s", hooks.refused[0].hook, hooks.refused[0].reason))
 	case v.Result == analysis.Inconclusive:
 		d.inconclusive(v, before)
+	case !d.Service.Shows(d.split()):
+		d.repeat(fmt.Sprintf("the check passed, and does not count: the Route does not show %s: %s", d.split(), orUnknown(d.Service.Message)))
 	case len(hooks.pending) > 0:
 		d.pending(v1beta1.RolloutHook, hooks.pending[0])
 		d.expire(a.Message)
 	default:
 		d.passed()
+	}
+}
+
+// interrupted stops the load while the Route does not show both tags and the
+// division, and begins the check again when it does. What was measured meanwhile
+// says nothing of the revisions: an ingress that does not know a tag answers for
+// them. Any change of the specification counts as an interruption, as one that was
+// undone at once may never have been seen.
+func (d *decider) interrupted() bool {
+	a := d.Status.Analysis
+	shown := d.Service.Divides(d.split())
+	if shown && a.RouteGeneration == d.Service.Generation {
+		return false
+	}
+	if !shown || !d.Service.Current {
+		a.RouteGeneration = 0
+		a.Message = fmt.Sprintf("the check is interrupted: the Route shows %s instead of %s", describe(d.Service.live()), d.split())
+		d.expire(a.Message)
+		return true
+	}
+	d.repeat("the check begins again: somebody else has changed the Service meanwhile")
+	return true
+}
+
+// repeat begins the check that runs again, as another one: it is neither passed
+// nor failed.
+func (d *decider) repeat(why string) {
+	a := d.Status.Analysis
+	a.Check++
+	a.Message, a.RouteGeneration = why, 0
+	d.expire(why)
+	if a.Stage != v1beta1.StageRollingBack && d.Service.Current && d.Service.Divides(d.split()) {
+		a.RouteGeneration = d.Service.Generation
 	}
 }
 
@@ -216,10 +324,14 @@ func (d *decider) passed() {
 	a := d.Status.Analysis
 	d.progressed()
 	a.Check++
-	if a.Stage == v1beta1.StageMeasuring {
+	switch a.Stage {
+	case v1beta1.StageMeasuring:
 		a.WaitingFor = ""
 		d.advance()
 		return
+	case v1beta1.StageWatching:
+		a.WatchedSeconds += d.Verdict.Elapsed.Seconds()
+	default:
 	}
 	d.startMeasuring()
 }
@@ -228,7 +340,7 @@ func (d *decider) passed() {
 func (d *decider) confirm(hookType, occasion string, pass func()) {
 	stage := d.Status.Analysis.Stage
 	d.measure()
-	if d.Problem == "" && d.Status.Analysis.Stage == stage && d.gate(hookType, occasion) {
+	if d.Held == "" && d.Status.Analysis.Stage == stage && d.gate(hookType, occasion) {
 		pass()
 	}
 }
@@ -314,7 +426,7 @@ func (d *decider) nextWeight() int32 {
 		return 0
 	}
 	for _, w := range d.spec.Analysis.Weights() {
-		if w > d.Status.CanaryWeight {
+		if w > d.Status.Analysis.Weight {
 			return w
 		}
 	}
@@ -328,7 +440,7 @@ func (d *decider) step() {
 		d.Status.Analysis.Stage = v1beta1.StageMeasuring
 		return
 	}
-	d.Status.CanaryWeight = w
+	d.Status.Analysis.Weight = w
 	d.event(normal(fmt.Sprintf("Advance %s canary weight %d", d.name(), w)))
 	d.enter(v1beta1.StageWaitingForRoute)
 	d.keepWarm()
@@ -343,22 +455,27 @@ func (d *decider) keepWarm() {
 }
 
 // expire rolls back at the progress deadline, with the reason, and until then
-// asks to be called again.
+// asks to be called again. A watch without verdicts ends then: what is watched has
+// passed all its checks.
 func (d *decider) expire(reason string) {
 	extra := d.spec.Analysis.IntervalOrDefault() + d.longestCheck()
-	switch d.Status.Analysis.Stage {
-	case v1beta1.StageWatching:
-		return // which ends by itself
-	case v1beta1.StageMeasuring, v1beta1.StageConfirmTrafficIncrease, v1beta1.StageConfirmPromotion:
+	stage := d.Status.Analysis.Stage
+	switch stage {
+	case v1beta1.StageMeasuring, v1beta1.StageWatching, v1beta1.StageConfirmTrafficIncrease, v1beta1.StageConfirmPromotion:
 	default:
 		extra = 0
 	}
-	left := d.deadline(extra).Sub(d.Now)
-	if left <= 0 {
+	left := d.left(extra)
+	switch {
+	case left > 0:
+		d.RequeueAfter = left
+	case d.takeOver():
+	case stage == v1beta1.StageWatching:
+		d.event(warning(fmt.Sprintf("The watch of %s ends without a verdict: %s", d.name(), reason)).loud(Warn))
+		d.finalise()
+	default:
 		d.rollBack("progress deadline exceeded " + reason)
-		return
 	}
-	d.RequeueAfter = left
 }
 
 // longestCheck is how long a check may take until it has a verdict.

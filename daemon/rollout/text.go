@@ -30,7 +30,7 @@ func conditionFor(phase v1beta1.Phase) v1beta1.Condition {
 	case v1beta1.PhaseSucceeded:
 		c.Status, c.Message = corev1.ConditionTrue, "Canary analysis completed successfully, promotion finished."
 	case v1beta1.PhaseFailed:
-		c.Status, c.Message = corev1.ConditionFalse, "Canary analysis failed, Service scaled to zero."
+		c.Status, c.Message = corev1.ConditionFalse, "Canary analysis failed, all traffic is at the primary revision."
 	case v1beta1.PhaseTerminating, v1beta1.PhaseTerminated:
 		c.Message = "Canary deleted, giving the Service back."
 	}

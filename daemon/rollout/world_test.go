@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -22,20 +23,22 @@ type world struct {
 	now     time.Time
 	canary  *v1beta1.Canary
 	service *Service
-	// wanted is the last division that was carried out, not yet shown.
-	wanted  *Traffic
+	// lost holds the writes of traffic back, as a daemon does that dies.
+	lost    bool
+	up      time.Time
+	me      string
 	measure *Measure
 	events  []string
+	alerts  []Event // that are told to people
 	verdict *Verdict
-	problem string
+	held    string
+	no      string // why the Service must not be pinned
 	owner   string
 	plan    analysis.Plan
 	// hooks are the answers of hooks by their names; calls those that are
 	// wanted.
 	hooks map[string]Answer
 	calls []Call
-	// released and restored tell of a deletion.
-	released bool
 }
 
 // newWorld has a Service with one ready revision that serves everything, and
@@ -45,16 +48,24 @@ func newWorld() *world {
 	canary.Spec.TargetRef = v1beta1.TargetRef{APIVersion: v1beta1.TargetAPIVersion, Kind: v1beta1.TargetKind, Name: "podinfo"}
 	canary.Spec.ProgressDeadlineSeconds = new(int32(60))
 	canary.Spec.Analysis = v1beta1.Analysis{Interval: "15s", Threshold: 3, StepWeight: new(int32(20)), MaxWeight: new(int32(50))}
-	w := &world{now: epoch, canary: canary, service: &Service{Current: true, RouteReady: true, Revisions: map[string]Revision{}}, hooks: map[string]Answer{}}
-	w.push("rev-1")
-	w.ready("rev-1")
-	w.service.Traffic = []Target{{Revision: "rev-1", Percent: 100}}
+	w := &world{now: epoch, up: epoch, canary: canary, hooks: map[string]Answer{}}
+	w.service = newService("uid-1", "rev-1")
 	return w
+}
+
+// newService has one ready revision that serves everything.
+func newService(uid types.UID, revision string) *Service {
+	return &Service{
+		UID: uid, Generation: 1, Current: true, RouteReady: true, LatestCreated: revision, LatestReady: revision,
+		Revisions: map[string]Revision{revision: {Ready: true, Template: "template of " + revision}},
+		Traffic:   []Target{{Revision: revision, Percent: 100}},
+	}
 }
 
 // push creates a revision, ready makes it one that can serve.
 func (w *world) push(revision string) {
 	w.service.LatestCreated = revision
+	w.service.Generation++
 	w.service.Revisions[revision] = Revision{Message: "Deploying"}
 }
 
@@ -71,39 +82,85 @@ func (w *world) decide() Decision {
 			answers[c.Key] = answer
 		}
 	}
-	d := Decide(Input{Now: w.now, Up: epoch, Answers: answers, Canary: w.canary, Owner: w.owner, Problem: w.problem, Load: "GET /", Plan: w.plan, Service: w.service, Verdict: w.verdict})
+	d := Decide(Input{
+		Now: w.now, Up: w.up, Identity: w.me, Answers: answers, Canary: w.canary, Owner: w.owner, Held: w.held, Unpinnable: w.no,
+		Load: "GET /", Plan: w.plan, Service: w.service, Verdict: w.verdict,
+	})
 	w.canary.Status = d.Status
-	if d.Traffic != nil {
-		w.wanted = d.Traffic
+	if d.Traffic != nil && !w.lost {
+		w.write(*d.Traffic)
 	}
-	if d.Restore {
-		w.wanted = nil
-		w.service.Managed = false
+	if w.measure == nil || d.Measure == nil || *w.measure != *d.Measure {
+		w.verdict = nil // of another session, or check
 	}
 	w.measure, w.calls = d.Measure, d.Calls
 	for _, e := range d.Events {
 		w.events = append(w.events, e.Message)
+		if e.Alert != Quiet {
+			w.alerts = append(w.alerts, e)
+		}
 	}
-	w.released = w.released || d.Release
 	return d
+}
+
+// write changes the specification as knative.Divide does.
+func (w *world) write(t Traffic) {
+	targets := []Target{{Revision: t.Primary, Tag: PrimaryTag, Percent: t.PrimaryPercent()}}
+	if t.Canary != "" {
+		targets = append(targets, Target{Revision: t.Canary, Tag: CanaryTag, Percent: int64(t.Weight)})
+	}
+	for _, k := range t.Kept {
+		targets = append(targets, Target{Revision: k.Revision, Percent: k.Percent})
+	}
+	for _, u := range w.service.Spec {
+		if u.Tag != "" && u.Tag != PrimaryTag && u.Tag != CanaryTag {
+			targets = append(targets, Target{Revision: u.Revision, Tag: u.Tag})
+		}
+	}
+	w.service.AnnotatedPrimary = t.Primary
+	if w.service.Left == nil {
+		w.service.Left = &Left{Canary: w.canary.Name, UID: w.canary.UID, Initial: w.service.Spec}
+	}
+	w.service.Left.Revert, w.service.Left.Failed = w.canary.Spec.RevertOnDeletion, w.canary.Status.Failed
+	if !slices.Equal(w.service.Spec, targets) {
+		w.specify("", targets...)
+	}
+}
+
+// specify writes spec.traffic by somebody's hand; empty for Serin's.
+func (w *world) specify(writer string, targets ...Target) {
+	s := w.service
+	s.Spec, s.SpecWriter, s.SpecTime = targets, writer, w.now
+	if writer == "" {
+		s.SpecTime = time.Time{}
+	}
+	s.Generation++
+	s.Current = false
 }
 
 // converge lets the Route follow, unless a revision in it is not ready.
 func (w *world) converge() {
-	if w.wanted == nil || w.service == nil {
+	s := w.service
+	if s == nil {
 		return
 	}
-	t := *w.wanted
-	if !w.service.ready(t.Primary) || (t.Canary != "" && !w.service.ready(t.Canary)) {
-		w.service.RouteReady = false
-		return
+	s.Current = true
+	targets := s.Spec
+	if len(targets) == 0 {
+		targets = []Target{{Percent: 100}}
 	}
-	w.service.RouteReady, w.service.Managed = true, true
-	w.service.AnnotatedPrimary = t.Primary
-	w.service.Traffic = []Target{{Revision: t.Primary, Tag: PrimaryTag, Percent: 100 - int64(t.Weight)}}
-	if t.Canary != "" {
-		w.service.Traffic = append(w.service.Traffic, Target{Revision: t.Canary, Tag: CanaryTag, Percent: int64(t.Weight)})
+	shown := make([]Target, len(targets))
+	for i, t := range targets {
+		if t.Revision == "" {
+			t.Revision = s.LatestReady
+		}
+		if !s.ready(t.Revision) {
+			s.RouteReady, s.Message = false, "RevisionMissing: "+t.Revision+" is not ready"
+			return
+		}
+		shown[i] = t
 	}
+	s.RouteReady, s.Message, s.Traffic = true, "", shown
 }
 
 // settle decides and lets the Route follow until nothing changes any more.
@@ -127,7 +184,7 @@ func (w *world) say(r analysis.Result) {
 	if w.measure == nil || w.measure.Check == 0 {
 		return
 	}
-	v := &Verdict{Canary: w.measure.Canary, Check: w.measure.Check}
+	v := &Verdict{Canary: w.measure.Canary, Check: w.measure.Check, Elapsed: 15 * time.Second}
 	v.Result = r
 	v.Findings = []analysis.Finding{{Metric: "request-success-rate", Result: r, Message: "success rate as told"}}
 	v.Candidate = analysis.Summary{Requests: 100, SuccessRate: 0.5, P50: time.Millisecond, P99: 2 * time.Millisecond}
@@ -146,8 +203,9 @@ func (w *world) live(revision string) (percent int64) {
 
 func (w *world) expect(t *testing.T, phase v1beta1.Phase, weight int32) {
 	t.Helper()
-	if s := w.canary.Status; s.Phase != phase || s.CanaryWeight != weight {
-		t.Fatalf("phase %s, weight %d; want %s, %d\nstatus: %+v\nevents: %s", s.Phase, s.CanaryWeight, phase, weight, s, strings.Join(w.events, "\n"))
+	s := w.canary.Status
+	if want, _ := Division(&s); s.Phase != phase || want.Weight != weight {
+		t.Fatalf("phase %s, wanted weight %d; want %s, %d\nstatus: %+v\nevents: %s", s.Phase, want.Weight, phase, weight, s, strings.Join(w.events, "\n"))
 	}
 }
 

@@ -135,7 +135,7 @@ func (j *judging) add(elapsed time.Duration) {
 }
 
 func (j *judging) verdict(elapsed time.Duration) *rollout.Verdict {
-	v := &rollout.Verdict{Canary: j.spec.Canary.Revision, Check: j.check, Verdict: j.trial.Verdict(elapsed)}
+	v := &rollout.Verdict{Canary: j.spec.Canary.Revision, Check: j.check, Elapsed: elapsed, Verdict: j.trial.Verdict(elapsed)}
 	v.Primary, v.Candidate = j.trial.Summaries()
 	return v
 }
