@@ -3,6 +3,7 @@ package knative
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
@@ -21,7 +22,7 @@ func divide(current []servingv1.TrafficTarget, want rollout.Traffic) []servingv1
 		targets = append(targets, pin(kept.Revision, "", kept.Percent))
 	}
 	for _, t := range current {
-		if t.Tag == "" || t.Tag == rollout.PrimaryTag || t.Tag == rollout.CanaryTag {
+		if t.Tag == "" || t.Tag == rollout.PrimaryTag || t.Tag == rollout.CanaryTag || slices.Contains(want.Drop, t.Tag) {
 			continue
 		}
 		if percent(t) != 0 {

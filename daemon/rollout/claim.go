@@ -60,8 +60,8 @@ func (d *decider) challenge(claim *v1beta1.DaemonClaim) (takesOver bool) {
 		d.claim()
 		return true
 	}
-	if left := claim.Time.Add(askEvery).Sub(d.Now); left > 0 && claim.Time.After(d.Up) {
-		d.standBy(left) // it has answered not long ago
+	if age := d.Now.Sub(claim.Time.Time); age.Abs() < askEvery && !claim.Time.Time.Before(d.Up) {
+		d.standBy(askEvery - age) // it has answered not long ago, by its clock
 		return false
 	}
 	d.event(warning(fmt.Sprintf("Daemon %s acts on %s, %s stands by: let one of them serve this namespace", claim.Identity, d.name(), d.Identity)))

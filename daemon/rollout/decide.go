@@ -30,6 +30,8 @@ type decider struct {
 	// problem replaces the condition's message and is published once; note
 	// replaces it quietly.
 	problem, note string
+	// drop are tags of the user's that must go.
+	drop []string
 	// passive leaves the Service and the load alone; standing leaves all to
 	// another daemon.
 	passive, standing bool
@@ -193,11 +195,8 @@ func (d *decider) since() time.Time {
 	if a := d.Status.Analysis; a != nil && !a.ProgressTime.IsZero() {
 		since = a.ProgressTime.Time
 	}
-	if d.Up.After(since) {
+	if d.Up.After(since) || since.After(d.Now) { // where the clock was put back since
 		since = d.Up
-	}
-	if since.After(d.Now) { // the clock was put back
-		since = d.Now
 	}
 	return since
 }
@@ -215,6 +214,7 @@ func (d *decider) awaitsRoute() bool {
 	if d.Service.Shows(want) {
 		return false
 	}
+	d.unblock()
 	d.note = fmt.Sprintf("the Route does not show %s yet: %s", want, orUnknown(d.Service.Message))
 	if left := d.left(0); left > 0 {
 		d.RequeueAfter = left
@@ -222,6 +222,41 @@ func (d *decider) awaitsRoute() bool {
 		d.problem = fmt.Sprintf("the Route still does not show %s after %s: %s", want, d.spec.ProgressDeadline(), orUnknown(d.Service.Message))
 	}
 	return true
+}
+
+// unblockAfter is how long the Route may wait for a revision that is no part of the
+// rollout, and that Knative has given up or that does not exist.
+const unblockAfter = 30 * time.Second
+
+// unblock drops the targets of revisions that cannot serve, where the Route does not
+// follow because of them: the user's tags, and shares that were kept. Neither a
+// promotion nor a rollback would get through for ever.
+func (d *decider) unblock() {
+	waited := d.Now.Sub(d.since())
+	blocks := func(revision string) bool {
+		state, exists := d.Service.Revisions[revision]
+		switch {
+		case revision == "" || state.Ready:
+			return false
+		case !exists || state.Failed:
+			return waited >= unblockAfter
+		default:
+			return waited >= d.spec.ProgressDeadline()
+		}
+	}
+	for _, t := range d.Service.Spec {
+		if t.Tag != "" && t.Tag != PrimaryTag && t.Tag != CanaryTag && blocks(t.Revision) {
+			d.drop = append(d.drop, t.Tag)
+			d.event(warning(fmt.Sprintf("Tag %s of service %s is dropped: its revision %s cannot serve, and the Route follows no division while it is a target", t.Tag, d.serviceName(), t.Revision)).loud(Warn))
+		}
+	}
+	d.Status.KeptShares = slices.DeleteFunc(d.Status.KeptShares, func(s v1beta1.TrafficShare) bool {
+		if !blocks(s.Revision) {
+			return false
+		}
+		d.event(warning(fmt.Sprintf("%s had %d %% of the live traffic of service %s and cannot serve: %s takes them", s.Revision, s.Percent, d.serviceName(), d.Status.LastPromotedSpec)).loud(Warn))
+		return true
+	})
 }
 
 func (d *decider) warnIgnored() {

@@ -63,7 +63,7 @@ func (d *decider) promoteTo(weight int32) {
 func (d *decider) promoting() {
 	a := d.Status.Analysis
 	if a == nil { // not a rollout of ours
-		d.Status.Phase = v1beta1.PhaseInitializing
+		d.initialize()
 		return
 	}
 	if !d.Service.exists(a.PrimaryRevision) && d.Service.exists(a.CanaryRevision) { // there is no way back

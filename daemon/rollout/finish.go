@@ -24,6 +24,7 @@ func (d *decider) finish() {
 	want, decided := Division(&d.Status)
 	if decided && !d.passive && d.Service != nil {
 		d.Traffic = &want
+		d.Traffic.Drop = d.drop
 	}
 	d.observe()
 	d.explainPhase()
@@ -85,10 +86,10 @@ func (d *decider) explainTraffic(want Traffic) {
 	switch {
 	case d.Service.Divides(want):
 		d.applied(before)
-	case before == nil || d.moves(want):
-	case d.overwritten(want):
+	case d.moves(want):
+	case before != nil && d.overwritten(want):
 		d.explainOverwritten(before, want)
-	case before.Status == corev1.ConditionTrue && !d.awaiting() && d.Service.Current && d.Service.Asks(want):
+	case (before == nil || before.Status == corev1.ConditionTrue) && !d.awaiting() && d.Service.Current && d.Service.Asks(want):
 		d.notApplied(reasonNotShown, fmt.Sprintf("the Route shows %s instead of %s: %s",
 			describe(d.Service.live()), want, orUnknown(d.Service.Message)))
 		d.event(warning(fmt.Sprintf("Traffic of %s is not divided as decided: the Route shows %s instead of %s: %s",

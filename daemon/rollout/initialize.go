@@ -22,7 +22,7 @@ func (d *decider) initialize() {
 		d.problem = d.Unpinnable
 		return
 	}
-	if !d.Service.exists(d.Status.LastPromotedSpec) && !d.choosePrimary() {
+	if !d.pinned() && !d.choosePrimary() {
 		return
 	}
 	d.refuseAll()
@@ -39,31 +39,50 @@ func (d *decider) initialize() {
 	d.event(normal("Initialization done! " + d.name()))
 }
 
+// pinned reports whether the primary revision that was decided on was written to the
+// Service, in this Canary's life. Until then the decision is made again each time: who
+// serves may change meanwhile.
+func (d *decider) pinned() bool {
+	left := d.Service.Left
+	return left != nil && left.UID == d.Canary.UID && d.Canary.Status.Phase != "" && d.Service.exists(d.Status.LastPromotedSpec)
+}
+
 // choosePrimary decides which revision to pin first, and says what that means for
 // the others. It reports false where there is none yet.
 func (d *decider) choosePrimary() bool {
-	primary := d.initialPrimary()
+	primary := d.mostLive(d.Service.exists)
 	if primary == "" {
 		d.Status.LastPromotedSpec = ""
 		d.unlessNew(d.nothingToPin())
 		return false
 	}
+	again := d.Canary.Status.LastPromotedSpec == primary && d.Canary.Status.Phase == v1beta1.PhaseInitializing
 	d.Status.LastPromotedSpec, d.Status.LastAppliedSpec = primary, primary
 	d.keepShares(primary)
-	d.warnTags(primary)
 	latest := d.Service.LatestCreated
+	staged := latest != "" && latest != primary && d.Service.live()[latest] == 0 && (d.staged(primary) || slices.Contains(d.Status.Failed, latest))
+	if staged {
+		d.Status.LastAppliedSpec = latest
+	}
+	if !again {
+		d.warnTags(primary)
+		d.explainChoice(primary, latest, staged)
+	}
+	return true
+}
+
+// explainChoice says what it means for a newer revision that another is pinned.
+func (d *decider) explainChoice(primary, latest string, staged bool) {
 	live := d.Service.live()
 	switch {
 	case latest == "" || latest == primary:
 	case live[latest] > 0:
 		d.event(normal(fmt.Sprintf("%s has %d %% of the live traffic and becomes the primary revision of %s; %s is newer, has %d %%, and is analysed like any new revision",
 			primary, live[primary], d.name(), latest, live[latest])).loud(Info))
-	case d.staged(primary) || slices.Contains(d.Status.Failed, latest):
-		d.Status.LastAppliedSpec = latest
+	case staged:
 		d.event(normal(fmt.Sprintf("%s becomes the primary revision of %s; %s is newer, has no live traffic, and is left so: to roll it out run serin retry %s -n %s",
 			primary, d.name(), latest, d.Canary.Name, d.Canary.Namespace)).loud(Info))
 	}
-	return true
 }
 
 // staged reports whether somebody has left the newest revision without traffic on
@@ -85,14 +104,14 @@ func (d *decider) nothingToPin() string {
 	return problem
 }
 
-// initialPrimary is the revision with the most live traffic; of several with as
-// much the one that an earlier Canary, or Flagger, had as its primary, or else the
-// older one. Where nothing has traffic it is the newest ready one. What was rolled
-// back is none of them.
-func (d *decider) initialPrimary() string {
+// mostLive is, of the revisions that may serve, the one with the most live traffic; of
+// several with as much the one that an earlier Canary, or Flagger, had as its primary,
+// or else the older one. Where nothing has traffic it is the newest ready one. What was
+// rolled back is none of them.
+func (d *decider) mostLive(may func(revision string) bool) string {
 	live := d.Service.live()
 	candidates := slices.DeleteFunc(slices.Sorted(maps.Keys(live)), func(revision string) bool {
-		return !d.Service.exists(revision) || slices.Contains(d.Status.Failed, revision)
+		return !may(revision) || slices.Contains(d.Status.Failed, revision)
 	})
 	slices.SortStableFunc(candidates, func(a, b string) int {
 		switch {
@@ -115,16 +134,21 @@ func (d *decider) initialPrimary() string {
 	return ""
 }
 
-// giveUpPrimary takes the newest ready revision where the one that was to be pinned
-// has not been ready for as long as the progress deadline.
+// giveUpPrimary decides anew where the revision that was to be pinned has not been
+// ready for as long as the progress deadline: for what serves now, or else for the
+// newest ready one.
 func (d *decider) giveUpPrimary() {
-	old, latest := d.Status.LastPromotedSpec, d.Service.LatestReady
-	if d.Service.ready(old) || latest == old || !d.Service.ready(latest) || slices.Contains(d.Status.Failed, latest) {
+	old := d.Status.LastPromotedSpec
+	if d.Service.ready(old) {
 		return
 	}
-	d.event(warning(fmt.Sprintf("%s, which served %s, has not been ready for %s (%s): %s is pinned instead, without being analysed",
-		old, d.name(), d.spec.ProgressDeadline(), orUnknown(d.Service.Revisions[old].Message), latest)).loud(Error))
-	d.Status.LastPromotedSpec, d.Status.LastAppliedSpec, d.Status.KeptShares = latest, latest, nil
+	next := d.mostLive(d.Service.ready)
+	if next == "" {
+		return
+	}
+	d.event(warning(fmt.Sprintf("%s, which was to be the primary revision of %s, has not been ready for %s (%s): %s is pinned instead, without being analysed",
+		old, d.name(), d.spec.ProgressDeadline(), orUnknown(d.Service.Revisions[old].Message), next)).loud(Error))
+	d.Status.LastPromotedSpec, d.Status.LastAppliedSpec, d.Status.KeptShares = next, next, nil
 }
 
 // keepShares notes what other revisions have of the live traffic.

@@ -15,7 +15,7 @@ import (
 func (d *decider) progress() {
 	a := d.Status.Analysis
 	if a == nil { // not a rollout of ours
-		d.Status.Phase = v1beta1.PhaseInitializing
+		d.initialize()
 		return
 	}
 	if !d.Service.exists(a.PrimaryRevision) {

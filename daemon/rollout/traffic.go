@@ -20,6 +20,9 @@ type Traffic struct {
 	// Kept are untagged shares of further revisions: those that they had when
 	// Serin came.
 	Kept []v1beta1.TrafficShare
+	// Drop are the tags of the user's targets that must go, since their revisions
+	// cannot serve: the Route follows no division with such a target.
+	Drop []string
 }
 
 // PrimaryPercent is the primary revision's share.

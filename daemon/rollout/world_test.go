@@ -39,6 +39,14 @@ type world struct {
 	// wanted.
 	hooks map[string]Answer
 	calls []Call
+	// neverReady are revisions that never get ready again.
+	neverReady map[string]bool
+	// onWrite looks at a specification before Serin writes it, counted at what a
+	// decision is made from; nil for nobody.
+	onWrite func([]Target)
+	// onStatus is told of a status before the Service is written; nil for nobody.
+	onStatus func(before *v1beta1.CanaryStatus)
+	counted  func(*Input)
 }
 
 // newWorld has a Service with one ready revision that serves everything, and
@@ -48,7 +56,7 @@ func newWorld() *world {
 	canary.Spec.TargetRef = v1beta1.TargetRef{APIVersion: v1beta1.TargetAPIVersion, Kind: v1beta1.TargetKind, Name: "podinfo"}
 	canary.Spec.ProgressDeadlineSeconds = new(int32(60))
 	canary.Spec.Analysis = v1beta1.Analysis{Interval: "15s", Threshold: 3, StepWeight: new(int32(20)), MaxWeight: new(int32(50))}
-	w := &world{now: epoch, up: epoch, canary: canary, hooks: map[string]Answer{}}
+	w := &world{now: epoch, up: epoch, canary: canary, hooks: map[string]Answer{}, neverReady: map[string]bool{}}
 	w.service = newService("uid-1", "rev-1")
 	return w
 }
@@ -82,11 +90,19 @@ func (w *world) decide() Decision {
 			answers[c.Key] = answer
 		}
 	}
-	d := Decide(Input{
+	in := Input{
 		Now: w.now, Up: w.up, Identity: w.me, Answers: answers, Canary: w.canary, Owner: w.owner, Held: w.held, Unpinnable: w.no,
 		Load: "GET /", Plan: w.plan, Service: w.service, Verdict: w.verdict,
-	})
+	}
+	if w.counted != nil {
+		w.counted(&in)
+	}
+	d := Decide(in)
+	before := w.canary.Status
 	w.canary.Status = d.Status
+	if w.onStatus != nil {
+		w.onStatus(&before)
+	}
 	if d.Traffic != nil && !w.lost {
 		w.write(*d.Traffic)
 	}
@@ -113,7 +129,7 @@ func (w *world) write(t Traffic) {
 		targets = append(targets, Target{Revision: k.Revision, Percent: k.Percent})
 	}
 	for _, u := range w.service.Spec {
-		if u.Tag != "" && u.Tag != PrimaryTag && u.Tag != CanaryTag {
+		if u.Tag != "" && u.Tag != PrimaryTag && u.Tag != CanaryTag && !slices.Contains(t.Drop, u.Tag) {
 			targets = append(targets, Target{Revision: u.Revision, Tag: u.Tag})
 		}
 	}
@@ -123,6 +139,9 @@ func (w *world) write(t Traffic) {
 	}
 	w.service.Left.Revert, w.service.Left.Failed = w.canary.Spec.RevertOnDeletion, w.canary.Status.Failed
 	if !slices.Equal(w.service.Spec, targets) {
+		if w.onWrite != nil {
+			w.onWrite(targets)
+		}
 		w.specify("", targets...)
 	}
 }
