@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -237,13 +236,8 @@ func TestDeletedCanaryLeavesThePrimary(t *testing.T) {
 	if err := env.Client.Delete(t.Context(), w.canary); err != nil {
 		t.Fatal(err)
 	}
-	w.eventually("the Canary is gone", func() bool {
-		return apierrors.IsNotFound(env.Client.Get(t.Context(), client.ObjectKeyFromObject(w.canary), w.canary))
-	})
-	w.read(w.service)
-	if w.live("podinfo-00001") != 100 || w.live("podinfo-00002") != 0 {
-		t.Errorf("traffic %+v, want all at podinfo-00001", w.service.Status.Traffic)
-	}
+	w.eventually("all traffic is back", func() bool { return w.live("podinfo-00001") == 100 && len(w.service.Spec.Traffic) == 1 })
+	w.withoutAnnotations()
 }
 
 func TestRevertOnDeletionGivesTheTrafficBack(t *testing.T) {
@@ -256,17 +250,18 @@ func TestRevertOnDeletionGivesTheTrafficBack(t *testing.T) {
 	if err := env.Client.Delete(t.Context(), w.canary); err != nil {
 		t.Fatal(err)
 	}
-	w.eventually("the Canary is gone", func() bool {
-		return apierrors.IsNotFound(env.Client.Get(t.Context(), client.ObjectKeyFromObject(w.canary), w.canary))
+	w.eventually("Knative's own default is back", func() bool {
+		found := w.service.Spec.Traffic
+		return len(found) == 1 && found[0].LatestRevision != nil && *found[0].LatestRevision && *found[0].Percent == 100
 	})
-	w.read(w.service)
-	found := w.service.Spec.Traffic
-	if len(found) != 1 || found[0].LatestRevision == nil || !*found[0].LatestRevision || *found[0].Percent != 100 {
-		t.Errorf("traffic %+v, want Knative's own default", found)
-	}
+	w.withoutAnnotations()
+}
+
+func (w *world) withoutAnnotations() {
+	w.Helper()
 	for name := range w.service.Annotations {
 		if strings.HasPrefix(name, "flagger.app/") || strings.HasPrefix(name, "serin.dev/") {
-			t.Errorf("annotation %s is left", name)
+			w.Errorf("annotation %s is left", name)
 		}
 	}
 }

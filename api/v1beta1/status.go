@@ -233,6 +233,12 @@ type AnalysisStatus struct {
 	// Check is the number of the check that runs, from 1.
 	Check int64 `json:"check"`
 
+	// CanaryUID tells the canary revision from one that is made again under its
+	// name.
+	//
+	// +optional
+	CanaryUID types.UID `json:"canaryUID,omitempty"`
+
 	// Weight is the percent of the live traffic that is wanted for the canary
 	// revision.
 	//

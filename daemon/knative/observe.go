@@ -65,6 +65,7 @@ func observeRevision(revision *servingv1.Revision) rollout.Revision {
 	status := &revision.Status
 	ready := status.GetCondition(servingv1.RevisionConditionReady)
 	return rollout.Revision{
+		UID:      revision.UID,
 		Ready:    revision.IsReady(),
 		Failed:   ready.IsFalse(),
 		Template: template(revision),

@@ -87,6 +87,8 @@ type Target struct {
 
 // Revision is the state of one revision.
 type Revision struct {
+	// UID tells the revision from one that is made again under its name.
+	UID   types.UID
 	Ready bool
 	// Failed says that Knative has given the revision up, for now.
 	Failed bool

@@ -87,10 +87,10 @@ func (d *decider) canaryDeleted() bool {
 		return false // which has a deadline of its own
 	default:
 	}
-	if d.Service.exists(a.CanaryRevision) {
+	if d.Service.exists(a.CanaryRevision) && (a.CanaryUID == "" || a.CanaryUID == d.Service.Revisions[a.CanaryRevision].UID) {
 		return false
 	}
-	d.rollBack(fmt.Sprintf("revision %s does not exist any more", a.CanaryRevision))
+	d.rollBack(fmt.Sprintf("revision %s was deleted", a.CanaryRevision))
 	return true
 }
 
@@ -144,7 +144,7 @@ func (d *decider) waitForRevision() {
 		d.expire(a.Message)
 		return
 	}
-	d.Status.KeptShares = nil
+	d.Status.KeptShares, a.CanaryUID = nil, canary.UID
 	if d.spec.SkipAnalysis {
 		d.promote()
 		return
