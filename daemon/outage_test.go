@@ -190,35 +190,6 @@ func TestManifestWithoutTrafficIsApplied(t *testing.T) {
 	}
 }
 
-// A manifest that has traffic is applied again and again. The daemon says who
-// does that, and does not answer every time.
-func TestManifestWithTrafficIsNoLoop(t *testing.T) {
-	w := initialized(t)
-	theirs := []servingv1.TrafficTarget{{LatestRevision: new(true), Percent: new(int64(100))}}
-	applied := 0
-	w.eventually("the daemon gives in for a while", func() bool {
-		if len(w.service.Spec.Traffic) == 1 && w.service.Spec.Traffic[0].RevisionName == "" {
-			return applied >= 3 // it stays theirs for as long as a truce
-		}
-		manifest := newService(w.namespace)
-		manifest.SetGroupVersionKind(servingv1.SchemeGroupVersion.WithKind("Service"))
-		manifest.Spec.Traffic = theirs
-		if err := env.Client.Patch(t.Context(), manifest, client.Apply, client.FieldOwner("gitops"), client.ForceOwnership); err != nil { //nolint:staticcheck // as above
-			t.Error(err)
-		}
-		applied++
-		return false
-	})
-	if applied > 6 {
-		t.Errorf("they had to write %d times", applied)
-	}
-	w.awaitEvent("spec.traffic of service " + w.namespace + "/podinfo was changed by gitops and is put back: take traffic out of its manifest")
-	// When they have gone, the daemon has its way.
-	w.eventually("the traffic is put back", func() bool {
-		return len(w.service.Spec.Traffic) == 1 && w.service.Spec.Traffic[0].RevisionName == "podinfo-00001"
-	})
-}
-
 // Two daemons run, and the one that leads is cut off. The other takes over, and
 // from then on the first writes nothing, also when it is back.
 func TestDaemonThatLostItsLeaseWritesNoMore(t *testing.T) {
