@@ -23,6 +23,7 @@ import (
 // while the daemon runs: it stops, says so once, and goes on when its own is back. The
 // environment is the test's own, as the definition is for all.
 func TestDefinitionThatPrunesTheStatusStopsTheDaemon(t *testing.T) {
+	t.Parallel()
 	own, err := testenv.Start(t.Context(), testenv.Options{CRDs: []string{"../chart/crds"}})
 	if err != nil {
 		t.Fatal(err)

@@ -30,8 +30,10 @@ type decider struct {
 	// problem replaces the condition's message and is published once; note
 	// replaces it quietly.
 	problem, note string
-	// drop are tags of the user's that must go.
-	drop []string
+	// drop are tags of the user's that must go; waits says that one may have to
+	// soon.
+	drop  []string
+	waits bool
 	// passive leaves the Service and the load alone; standing leaves all to
 	// another daemon.
 	passive, standing bool
@@ -225,7 +227,8 @@ func (d *decider) awaitsRoute() bool {
 }
 
 // unblockAfter is how long the Route may wait for a revision that is no part of the
-// rollout, and that Knative has given up or that does not exist.
+// rollout, and that Knative has given up or that does not exist. One that may still get
+// ready has half of the progress deadline.
 const unblockAfter = 30 * time.Second
 
 // unblock drops the targets of revisions that cannot serve, where the Route does not
@@ -239,10 +242,11 @@ func (d *decider) unblock() {
 		case revision == "" || state.Ready:
 			return false
 		case !exists || state.Failed:
-			return waited >= unblockAfter
+			d.waits = waited < unblockAfter
 		default:
-			return waited >= d.spec.ProgressDeadline()
+			d.waits = waited < d.spec.ProgressDeadline()/2
 		}
+		return !d.waits
 	}
 	for _, t := range d.Service.Spec {
 		if t.Tag != "" && t.Tag != PrimaryTag && t.Tag != CanaryTag && blocks(t.Revision) {

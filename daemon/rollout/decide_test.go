@@ -114,3 +114,23 @@ func TestSuspendHoldsEverything(t *testing.T) {
 		t.Errorf("deadline after resume is in %v", got)
 	}
 }
+
+// What claims something about the world is not decided from a cache alone.
+func TestWhatIsClaimedIsConfirmed(t *testing.T) {
+	for _, tc := range []struct {
+		before, after v1beta1.Phase
+		claims        bool
+	}{
+		{v1beta1.PhaseInitializing, v1beta1.PhaseInitialized, true},
+		{v1beta1.PhaseFinalising, v1beta1.PhaseSucceeded, true},
+		{v1beta1.PhaseProgressing, v1beta1.PhaseFailed, true},
+		{v1beta1.PhaseFailed, v1beta1.PhaseFailed, false},
+		{v1beta1.PhaseInitialized, v1beta1.PhaseProgressing, false},
+		{v1beta1.PhasePromoting, v1beta1.PhaseFinalising, false},
+	} {
+		d := Decision{Status: v1beta1.CanaryStatus{Phase: tc.after}}
+		if got := d.Claims(&v1beta1.CanaryStatus{Phase: tc.before}); got != tc.claims {
+			t.Errorf("%s after %s claims something: %v, want %v", tc.after, tc.before, got, tc.claims)
+		}
+	}
+}

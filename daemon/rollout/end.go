@@ -96,6 +96,7 @@ func (d *decider) followPromotion() {
 	}
 	switch {
 	case !d.Service.Shows(d.split()):
+		d.unblock()
 		a.Message = fmt.Sprintf("the Route does not show %d percent at %s: %s", a.Weight, a.CanaryRevision, orUnknown(d.Service.Message))
 		d.expire(a.Message)
 	case a.Weight < 100:
@@ -198,6 +199,7 @@ func (d *decider) rollBack(reason string) {
 	d.decideFor(v1beta1.PhaseProgressing)
 	a.Stage, a.Message = v1beta1.StageRollingBack, reason
 	d.condemn(a.CanaryRevision)
+	d.refuse(v1beta1.PromoteAnnotation) // it was given before
 	d.Measure = nil
 	d.RequeueAfter = 0
 	d.event(warning(fmt.Sprintf("Rolling back %s %s", d.name(), reason)).loud(Error))
@@ -244,6 +246,13 @@ func (d *decider) takeOver() bool {
 		return false
 	}
 	primary := d.Service.Revisions[a.PrimaryRevision]
+	if next := d.mostLive(d.Service.ready); next != a.CanaryRevision && d.Service.live()[next] > 0 {
+		d.event(warning(fmt.Sprintf("Primary revision %s of %s has not been ready for %s (%s): %s, which has %d %% of the live traffic, takes its place, and %s is analysed against it",
+			a.PrimaryRevision, d.name(), d.spec.ProgressDeadline(), orUnknown(primary.Message), next, d.Service.live()[next], a.CanaryRevision)).loud(Error))
+		d.Status.Phase, d.Status.Analysis, d.Status.KeptShares = v1beta1.PhaseInitializing, nil, nil
+		d.Status.LastPromotedSpec, d.Status.LastAppliedSpec = next, next
+		return true
+	}
 	if d.gated(v1beta1.ConfirmPromotionHook) && !d.gate(v1beta1.ConfirmPromotionHook, a.CanaryRevision) {
 		d.problem = fmt.Sprintf("primary revision %s is not ready (%s), so that %s cannot be analysed; it takes over once its promotion is approved",
 			a.PrimaryRevision, orUnknown(primary.Message), a.CanaryRevision)

@@ -26,6 +26,9 @@ func (d *decider) finish() {
 		d.Traffic = &want
 		d.Traffic.Drop = d.drop
 	}
+	if d.waits && (d.RequeueAfter == 0 || d.RequeueAfter > unblockAfter) {
+		d.RequeueAfter = unblockAfter
+	}
 	d.observe()
 	d.explainPhase()
 	if decided && d.Service != nil {

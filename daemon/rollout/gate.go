@@ -129,8 +129,8 @@ func (d *decider) confirmRollout() {
 func (d *decider) preRollout() {
 	a := d.Status.Analysis
 	if a.NextTime != nil {
-		// No longer than an interval, however the clock was put.
-		if left := min(a.NextTime.Sub(d.Now), d.spec.Analysis.IntervalOrDefault()); left > 0 {
+		// Never longer than an interval: else the clock was put back meanwhile.
+		if left := a.NextTime.Sub(d.Now); left > 0 && left <= d.spec.Analysis.IntervalOrDefault() {
 			d.RequeueAfter = left
 			return
 		}

@@ -13,16 +13,53 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// actions is what may happen.
+// actions is what may happen. What Serin does, and what it waits for, is drawn more
+// often than what others do to it, or no rollout would get anywhere.
 func (s *simulation) actions() map[string]func(*rapid.T) {
-	actions := map[string]func(*rapid.T){
-		"decide":   s.decide,
-		"decide 2": s.decide,
-		"verdict":  func(t *rapid.T) { s.measured(rapid.Bool().Draw(t, "inconclusive")) },
-		"answer":   s.answer,
-		"command":  s.command,
-		"converge": func(*rapid.T) { s.converge() },
-		"push":     func(t *rapid.T) { s.pushOf(t, rapid.Bool().Draw(t, "bad")) },
+	seldom := s.people()
+	maps.Copy(seldom, s.interferences())
+	names := slices.Sorted(maps.Keys(seldom))
+	interfere := func(t *rapid.T) { seldom[rapid.SampledFrom(names).Draw(t, "what")](t) }
+	check := func(t *rapid.T) {
+		s.advance(t)
+		s.measured(rapid.IntRange(0, 9).Draw(t, "inconclusive") == 0)
+	}
+	return map[string]func(*rapid.T){
+		"somebody interferes": interfere,
+		"decide":              s.decide,
+		"decide 2":            s.decide,
+		"converge":            func(*rapid.T) { s.converge() },
+		"advance":             s.advance,
+		"check":               check,
+		"check 2":             check,
+		"answer":              s.answer,
+		"push":                func(t *rapid.T) { s.pushOf(t, rapid.Bool().Draw(t, "bad")) },
+		"time": func(t *rapid.T) {
+			s.now = s.now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
+		},
+		"": s.check,
+	}
+}
+
+// advance lets the rollout go as far as it gets by itself, with a revision that gets
+// ready.
+func (s *simulation) advance(t *rapid.T) {
+	if s.service != nil && !s.neverReady[s.service.LatestCreated] {
+		s.ready(s.service.LatestCreated)
+	}
+	for range rapid.IntRange(1, 5).Draw(t, "decisions") {
+		if s.gone {
+			return
+		}
+		s.decideAnd("no", nil)
+		s.converge()
+	}
+}
+
+// people are those who take part in a rollout.
+func (s *simulation) people() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"command": s.command,
 		"push again under a name": func(t *rapid.T) { // of the user's own
 			if revision := s.any(t); revision != "" {
 				s.service.LatestCreated = revision
@@ -37,7 +74,9 @@ func (s *simulation) actions() map[string]func(*rapid.T) {
 			s.pushOf(t, false)
 			if s.service != nil && template != "" {
 				s.ready(s.service.LatestCreated)
-				s.service.Revisions[s.service.LatestCreated] = Revision{Ready: true, Template: template}
+				known := s.service.Revisions[s.service.LatestCreated]
+				known.Template = template
+				s.service.Revisions[s.service.LatestCreated] = known
 			}
 		},
 		"ready": func(t *rapid.T) {
@@ -53,19 +92,13 @@ func (s *simulation) actions() map[string]func(*rapid.T) {
 			late.Revisions = maps.Clone(s.service.Revisions)
 			s.stale = &late
 		},
-		"time": func(t *rapid.T) {
-			s.now = s.now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
-		},
 		"suspend": func(t *rapid.T) { s.canary.Spec.Suspend = rapid.Bool().Draw(t, "suspend") },
 		"pause":   func(t *rapid.T) { s.annotate(v1beta1.PauseAnnotation, fmt.Sprint(rapid.Bool().Draw(t, "pause"))) },
 		"halt": func(t *rapid.T) {
 			s.annotate(v1beta1.HaltAnnotation, rapid.SampledFrom([]string{"", "rollout", "traffic-increase", "promotion", "true"}).Draw(t, "halt"))
 		},
 		"edit": s.edit,
-		"":     s.check,
 	}
-	maps.Copy(actions, s.interferences())
-	return actions
 }
 
 func (s *simulation) edit(t *rapid.T) {
@@ -193,12 +226,21 @@ func (s *simulation) watchRoute(before *v1beta1.CanaryStatus) {
 
 // noteChosen: what serves when a primary revision is chosen was not given it by Serin.
 func (s *simulation) noteChosen(before *v1beta1.CanaryStatus) {
+	if now := &s.canary.Status; now.Phase == v1beta1.PhaseFinalising && before.Phase != v1beta1.PhaseFinalising && s.nothingElse(now.LastPromotedSpec) {
+		s.served[now.LastPromotedSpec] = true // it has taken over
+	}
 	if now := &s.canary.Status; now.Phase == v1beta1.PhaseInitializing && (now.LastPromotedSpec != before.LastPromotedSpec || s.service0().Left == nil) {
 		s.serves()
+		if chosen := now.LastPromotedSpec; chosen != "" && s.nothingElse(chosen) {
+			s.served[chosen] = true
+		}
 	}
 }
 
 func (s *simulation) noteCondemned(before *v1beta1.CanaryStatus) {
+	if s.canary.Status.ServiceUID != before.ServiceUID {
+		s.condemned = map[string]bool{} // all is forgotten
+	}
 	for _, revision := range s.canary.Status.Failed {
 		if !slices.Contains(before.Failed, revision) {
 			s.condemned[revision] = true

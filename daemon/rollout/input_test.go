@@ -23,6 +23,7 @@ func TestShowsBelievesOnlyTheWholePicture(t *testing.T) {
 		{"live traffic elsewhere", Service{Current: true, RouteReady: true, Traffic: []Target{
 			primary, {Revision: "rev-2", Tag: CanaryTag, Percent: 10}, {Revision: "rev-3", Percent: 10},
 		}}, split, false},
+		{"more than everything", Service{Current: true, RouteReady: true, Traffic: []Target{primary, canary, {Revision: "rev-3", Percent: 10}}}, split, false},
 		{"canary tag on another revision", Service{Current: true, RouteReady: true, Traffic: []Target{
 			primary, {Revision: "rev-2", Percent: 20}, {Revision: "rev-3", Tag: CanaryTag},
 		}}, split, false},

@@ -89,7 +89,7 @@ func (s *simulation) interferences() map[string]func(*rapid.T) {
 		},
 		"unready": func(t *rapid.T) {
 			if revision := s.any(t); revision != "" {
-				s.service.Revisions[revision] = Revision{Failed: true, Message: "crashed"}
+				s.service.Revisions[revision] = Revision{UID: s.service.Revisions[revision].UID, Failed: true, Message: "crashed"}
 				s.neverReady[revision] = rapid.Bool().Draw(t, "for ever")
 			}
 		},

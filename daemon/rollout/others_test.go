@@ -238,6 +238,22 @@ func TestRollbackByHandInEachPhaseOfARollout(t *testing.T) {
 	}
 }
 
+// A promotion that waits for its revision is not carried out after somebody has said
+// otherwise.
+func TestAbortDropsAPromotionThatWaits(t *testing.T) {
+	w := initialized(t)
+	w.push("rev-2")
+	w.settle()
+	w.annotate(v1beta1.PromoteAnnotation, "when it is ready")
+	w.settle()
+	w.annotate(v1beta1.AbortAnnotation, "no")
+	w.decide()
+	w.ready("rev-2")
+	w.settle()
+	w.expect(t, v1beta1.PhaseFailed, 0)
+	w.expectEvent(t, "Ignoring annotation serin.dev/promote")
+}
+
 func TestRevisionThatFailedIsNotRolledOutAgainByItself(t *testing.T) {
 	w := generations(t)
 	if !slices.Equal(w.canary.Status.Failed, []string{"rev-3"}) {
@@ -289,8 +305,9 @@ func TestClockThatJumpsMovesTimersAndDeadlines(t *testing.T) {
 	}
 	w.now = w.now.Add(-24 * time.Hour)
 	w.up = w.now
-	if d := w.decide(); d.RequeueAfter > 15*time.Second {
-		t.Errorf("the hook is called again in %v", d.RequeueAfter)
+	w.settle()
+	if w.canary.Status.FailedChecks != 2 {
+		t.Errorf("the hook is not called again after the clock was put back: %d failed checks", w.canary.Status.FailedChecks)
 	}
 	w = analysing(t)
 	w.now = w.now.Add(24 * time.Hour)

@@ -114,6 +114,20 @@ func TestKeptSharesEndWithTheFirstRollout(t *testing.T) {
 	if w.live("rev-2") != 100 || w.live("rev-3") != 0 {
 		t.Errorf("traffic %+v", w.service.Traffic)
 	}
+	w.promoteAll(t)
+	if w.live("rev-3") != 100 {
+		t.Errorf("a share comes back: %+v", w.service.Traffic)
+	}
+}
+
+func TestKeptShareOfARevisionThatIsGoneGoesToThePrimary(t *testing.T) {
+	w := divided(40, 60)
+	w.settle()
+	delete(w.service.Revisions, "rev-1")
+	w.settle()
+	if w.live("rev-2") != 100 {
+		t.Errorf("traffic %+v", w.service.Traffic)
+	}
 }
 
 func TestTagsOfTheUserAreNamed(t *testing.T) {
@@ -289,6 +303,40 @@ func TestPrimaryThatIsGoneIsFollowedByOneThatWasPromoted(t *testing.T) {
 	}
 }
 
+// Neither what was rolled back nor what is not ready takes over, whatever it was before.
+func TestSuccessorOfThePrimaryIsGoodAndReady(t *testing.T) {
+	w := generations(t)
+	w.service.Revisions["rev-0"] = Revision{Ready: true}
+	w.service.Revisions["rev-x"] = Revision{}
+	w.canary.Status.Retired = []v1beta1.RetiredRevision{{Revision: "rev-3"}, {Revision: "rev-x"}, {Revision: "rev-0"}}
+	delete(w.service.Revisions, "rev-2")
+	w.settle()
+	if got := w.canary.Status.LastPromotedSpec; got != "rev-0" {
+		t.Errorf("%s takes over, want rev-0: rev-3 was rolled back, rev-x is not ready", got)
+	}
+
+	w = generations(t)
+	w.specify("kubectl", Target{Revision: "rev-3", Percent: 100})
+	w.converge()
+	delete(w.service.Revisions, "rev-2")
+	delete(w.service.Revisions, "rev-1")
+	w.settle()
+	if got := w.canary.Status.LastPromotedSpec; got != "" {
+		t.Errorf("%s is pinned, which was rolled back", got)
+	}
+}
+
+// What was rolled back is forgotten with its Service, where others have its name.
+func TestFailuresAreForgottenWithTheService(t *testing.T) {
+	w := generations(t)
+	w.service = newService("uid-2", "rev-3")
+	w.settle()
+	w.expect(t, v1beta1.PhaseInitialized, 0)
+	if w.canary.Status.LastPromotedSpec != "rev-3" || len(w.canary.Status.Failed) != 0 {
+		t.Errorf("status %+v", w.canary.Status)
+	}
+}
+
 func (w *world) expectAlert(t *testing.T, alert Alert, part string) {
 	t.Helper()
 	if !slices.ContainsFunc(w.alerts, func(e Event) bool { return e.Alert == alert && strings.Contains(e.Message, part) }) {
@@ -444,6 +492,9 @@ func TestTagOfABrokenRevisionIsDropped(t *testing.T) {
 	if len(w.service.Spec) != 3 {
 		t.Fatalf("it is dropped at once: %+v", w.service.Spec)
 	}
+	if d := w.decide(); d.RequeueAfter != 30*time.Second {
+		t.Errorf("looks again in %v", d.RequeueAfter)
+	}
 	w.now = w.now.Add(30 * time.Second)
 	w.settle()
 	w.expect(t, v1beta1.PhaseInitialized, 0)
@@ -451,4 +502,21 @@ func TestTagOfABrokenRevisionIsDropped(t *testing.T) {
 	if _, ok := w.service.tag("beta"); !ok {
 		t.Errorf("the tag beta is lost too: %+v", w.service.Spec)
 	}
+}
+
+// The user names revisions, and goes back to the one that serves.
+func TestServiceBackAtItsPrimaryEndsTheRollout(t *testing.T) {
+	w := analysing(t)
+	w.say(analysis.Pass)
+	w.settle()
+	w.service.LatestCreated = "rev-1"
+	w.settle()
+	w.expect(t, v1beta1.PhaseSucceeded, 0)
+	w.expectEvent(t, "Rolling back podinfo.test the service is back at its primary revision")
+	if s := w.canary.Status; s.LastAppliedSpec != "rev-1" || len(s.Failed) != 0 || w.live("rev-1") != 100 || w.count("Canary failed!") != 0 {
+		t.Errorf("status %+v, traffic %+v", s, w.service.Traffic)
+	}
+	w.service.LatestCreated = "rev-2" // and forward again
+	w.settle()
+	w.expect(t, v1beta1.PhaseProgressing, 0)
 }

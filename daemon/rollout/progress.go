@@ -219,6 +219,7 @@ func (d *decider) waitForRoute() {
 		d.startMeasuring()
 		return
 	}
+	d.unblock()
 	a.Message = fmt.Sprintf("the Route does not show %d percent for %s yet: %s", a.Weight, a.CanaryRevision, orUnknown(d.Service.Message))
 	d.expire(a.Message)
 }
@@ -265,6 +266,7 @@ func (d *decider) measure() {
 	case v.Result == analysis.Inconclusive:
 		d.inconclusive(v, before)
 	case !d.Service.Shows(d.split()):
+		d.unblock()
 		d.repeat(fmt.Sprintf("the check passed, and does not count: the Route does not show %s: %s", d.split(), orUnknown(d.Service.Message)))
 	case len(hooks.pending) > 0:
 		d.pending(v1beta1.RolloutHook, hooks.pending[0])

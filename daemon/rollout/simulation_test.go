@@ -159,7 +159,7 @@ func (s *simulation) mostLive() (revision string) {
 // nothingElse reports whether a revision may get traffic because nothing that is to
 // be preferred can serve at all.
 func (s *simulation) nothingElse(revision string) bool {
-	for other, state := range s.service.Revisions {
+	for other, state := range s.service0().Revisions {
 		if other != revision && state.Ready && (s.service.live()[other] > 0 || other == s.canary.Status.LastPromotedSpec) && !s.condemned[other] {
 			return false
 		}
@@ -180,13 +180,16 @@ func (s *simulation) story() string {
 func (s *simulation) checkTransition(before *v1beta1.CanaryStatus, verdict *Verdict) {
 	t, now := s.t, &s.canary.Status
 	a, b := now.Analysis, before.Analysis
+	if s.canary.Spec.SkipAnalysis && now.Phase == v1beta1.PhasePromoting && before.Phase != v1beta1.PhasePromoting {
+		s.commanded[a.CanaryRevision] = true // by the Canary
+	}
 	if a != nil && b != nil && a.CanaryRevision == b.CanaryRevision && advanced(now, before) {
 		if verdict == nil || verdict.Result != analysis.Pass {
 			if !s.commanded[a.CanaryRevision] && !s.canary.Spec.SkipAnalysis && !s.gatePassed(b) && s.service.ready(a.PrimaryRevision) {
-				t.Fatalf("%s advances without a passed check: %+v", a.CanaryRevision, a)
+				t.Fatalf("%s advances without a passed check: %+v\n%s", a.CanaryRevision, b, s.story())
 			}
 		} else if !s.intact {
-			t.Fatalf("a check passes although the Route was broken: %+v", a)
+			t.Fatalf("a check passes although the Route was broken: %+v\n%s", b, s.story())
 		} else {
 			s.passed[a.CanaryRevision]++
 		}
@@ -226,10 +229,10 @@ func advanced(now, before *v1beta1.CanaryStatus) bool {
 
 // check holds at every moment.
 func (s *simulation) check(t *rapid.T) {
-	if s.gone || s.service == nil {
+	st := &s.canary.Status
+	if s.gone || s.service == nil || st.ServiceUID != s.service.UID {
 		return
 	}
-	st := &s.canary.Status
 	if a := st.Analysis; a != nil && s.bad[a.CanaryRevision] && a.Weight > 0 && !s.trusted(a.CanaryRevision) {
 		t.Fatalf("%s fails every check and is to get %d percent\n%s", a.CanaryRevision, a.Weight, s.story())
 	}

@@ -39,6 +39,7 @@ type world struct {
 	// wanted.
 	hooks map[string]Answer
 	calls []Call
+	uids  int
 	// neverReady are revisions that never get ready again.
 	neverReady map[string]bool
 	// onWrite looks at a specification before Serin writes it, counted at what a
@@ -74,11 +75,21 @@ func newService(uid types.UID, revision string) *Service {
 func (w *world) push(revision string) {
 	w.service.LatestCreated = revision
 	w.service.Generation++
-	w.service.Revisions[revision] = Revision{Message: "Deploying"}
+	w.service.Revisions[revision] = Revision{UID: w.uid(), Message: "Deploying"}
+}
+
+// uid makes that of another revision.
+func (w *world) uid() types.UID {
+	w.uids++
+	return types.UID(fmt.Sprintf("revision-%d", w.uids))
 }
 
 func (w *world) ready(revision string) {
-	w.service.Revisions[revision] = Revision{Ready: true, Template: "template of " + revision}
+	uid := w.service.Revisions[revision].UID
+	if !w.service.exists(revision) { // Knative makes it again
+		uid = w.uid()
+	}
+	w.service.Revisions[revision] = Revision{UID: uid, Ready: true, Template: "template of " + revision}
 	w.service.LatestReady = revision
 }
 
