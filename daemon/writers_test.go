@@ -88,7 +88,7 @@ func (w *world) version() string {
 	if err != nil {
 		return "bad"
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	var answer struct{ Message string }
 	if json.NewDecoder(response.Body).Decode(&answer) == nil && strings.HasPrefix(answer.Message, "greetings from podinfo") {
 		return "good"
@@ -214,7 +214,7 @@ func get(t *testing.T, address, path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err.Error()
