@@ -342,7 +342,10 @@ func (d *decider) passed() {
 func (d *decider) confirm(hookType, occasion string, pass func()) {
 	stage := d.Status.Analysis.Stage
 	d.measure()
-	if d.Held == "" && d.Status.Analysis.Stage == stage && d.gate(hookType, occasion) {
+	if d.Measure == nil || d.Status.Analysis.Stage != stage {
+		return // held, interrupted or rolled back
+	}
+	if d.gate(hookType, occasion) {
 		pass()
 	}
 }
