@@ -205,6 +205,12 @@ func TestEmptyPagesSayWhatToDo(t *testing.T) {
 			}
 		}
 	}
+	back := progressing()
+	back.Load, back.Stage = report.Run{}, "RollingBack"
+	got := render(t, func(w io.Writer) error { return WriteCanary(w, back) })
+	if want := "Nothing: no request of this rollout was measured"; !strings.Contains(got, want) || strings.Contains(got, "the load begins") {
+		t.Errorf("a rollback by hand does not say %q, or promises load", want)
+	}
 	var none Canary
 	if err := WriteCanary(io.Discard, &none); err != nil {
 		t.Error(err)
