@@ -34,7 +34,7 @@ func sparkline(values []float64, columns int) string {
 func isValue(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // bar draws a percent of so many columns. Any percent but 0 is seen.
-func bar(percent int32, columns int) string {
+func bar(percent int64, columns int) string {
 	percent = min(max(percent, 0), 100)
 	full := int(percent) * columns / 100
 	if percent > 0 {

@@ -27,8 +27,9 @@ const refusalPatience = 3 * time.Second
 // errLate ends a wait that was in vain.
 var errLate = errors.New("not in time")
 
-// Do gives a command about the rollout of a Canary, and writes what has come of
-// it. It is refused when there is nothing that it could be about.
+// Do gives a command about a revision of a Canary, mostly that of the rollout
+// under way, and writes what has come of it. It is refused when there is nothing
+// that it could be about.
 func Do(ctx context.Context, c *Cluster, verb Verb, name string, wait Wait, out io.Writer) error {
 	canary, err := c.canary(ctx, name)
 	if err != nil {
@@ -36,10 +37,10 @@ func Do(ctx context.Context, c *Cluster, verb Verb, name string, wait Wait, out 
 	}
 	annotation, value, err := canary.Give(string(verb), time.Now())
 	if err != nil {
-		return fmt.Errorf("cannot %s %s/%s: %s", verb, c.Namespace, name, clean(err.Error()))
+		return fmt.Errorf("cannot %s %s/%s: %s", verb.phrase(), c.Namespace, name, clean(err.Error()))
 	}
 	before := versions(c.recent(ctx, name))
-	target := revision(canary)
+	target := canary.Subject(string(verb))
 	if err := c.annotate(ctx, name, annotation, value); err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func Do(ctx context.Context, c *Cluster, verb Verb, name string, wait Wait, out 
 		return err
 	}
 	last, err := c.await(ctx, name, wait.For, func(now *v1beta1.Canary) bool {
-		return now.Status.Commands[annotation] == *value || movedOn(now, target)
+		return now.Status.Commands[annotation] == *value || verb.movedOn(now, target)
 	})
 	if errors.Is(err, errLate) {
 		return fmt.Errorf("%s of %s is asked for, but was not taken up within %s: %s", verb, clean(target), wait.For, clean(verb.delay(last)))
@@ -61,11 +62,6 @@ func Do(ctx context.Context, c *Cluster, verb Verb, name string, wait Wait, out 
 		return err
 	}
 	return c.refused(ctx, verb, last, target, before)
-}
-
-// movedOn reports whether the Canary is about another revision now.
-func movedOn(now *v1beta1.Canary, target string) bool {
-	return revision(now) != target && now.Status.LastAppliedSpec != target
 }
 
 // annotate sets or removes one annotation, and nothing else: no version is
@@ -110,8 +106,8 @@ func (c *Cluster) refused(ctx context.Context, verb Verb, canary *v1beta1.Canary
 	ctx, cancel := context.WithTimeout(ctx, refusalPatience)
 	defer cancel()
 	why := fmt.Sprintf("%s is %s now", canary.Name, phaseAndStage(canary))
-	if movedOn(canary, target) {
-		why = fmt.Sprintf("%s has been replaced by %s meanwhile", target, revision(canary))
+	if subject := canary.Subject(string(verb)); subject != "" && subject != target {
+		why = fmt.Sprintf("%s is at %s now", canary.Name, subject)
 	}
 	// Whoever may not read events is told what the status says.
 	_ = follow(ctx, c.Client, &corev1.EventList{}, func(now []*corev1.Event, _ error) bool {

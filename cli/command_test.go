@@ -22,14 +22,47 @@ func taken(annotation string, edit func(*v1beta1.Canary)) func(*v1beta1.Canary) 
 	}
 }
 
+// promotedOver is a Canary at rest, whose second revision was promoted.
+func promotedOver(c *v1beta1.Canary) {
+	at(v1beta1.PhaseSucceeded, "")(c)
+	routed(0, "podinfo-00002 primary 100")(c)
+	c.Status.LastPromotedSpec, c.Status.Analysis.Weight = "podinfo-00002", 100
+	c.Status.Retired = []v1beta1.RetiredRevision{{Revision: "podinfo-00001"}}
+}
+
+// laterFailed is another rollout after that.
+func laterFailed(c *v1beta1.Canary) {
+	at(v1beta1.PhaseFailed, "")(c)
+	c.Status.Analysis.PrimaryRevision, c.Status.Analysis.CanaryRevision = "podinfo-00002", "podinfo-00003"
+	c.Status.LastAppliedSpec, c.Status.Failed = "podinfo-00003", []string{"podinfo-00003"}
+}
+
+// goBack is what the daemon makes of a rollback where no rollout runs.
+func goBack(c *v1beta1.Canary) {
+	at(v1beta1.PhaseProgressing, v1beta1.StageRollingBack)(c)
+	c.Status.LastPromotedSpec = "podinfo-00001"
+	c.Status.Analysis.PrimaryRevision, c.Status.Analysis.CanaryRevision = "podinfo-00001", "podinfo-00002"
+}
+
 func TestCommandSaysWhatHasComeOfIt(t *testing.T) {
 	promotion := at(v1beta1.PhaseWaitingPromotion, v1beta1.StageConfirmPromotion)
+	rollingBack := at(v1beta1.PhaseProgressing, v1beta1.StageRollingBack)
 	for _, tc := range []struct {
 		verb   Verb
 		canary *v1beta1.Canary
 		edit   func(*v1beta1.Canary)
 		want   string
 	}{
+		{Promote, podinfo(rollingBack), at(v1beta1.PhasePromoting, v1beta1.StageWaitingForRoute), "podinfo-00002 is being promoted"},
+		{Rollback, podinfo(), rollingBack, "podinfo-00002 is being rolled back to podinfo-00001"},
+		{Rollback, podinfo(), at(v1beta1.PhaseFailed, ""), "podinfo-00002 is rolled back, podinfo-00001 serves"},
+		{Rollback, podinfo(promotedOver), goBack, "podinfo-00002 is being rolled back to podinfo-00001"},
+		{Rollback, podinfo(promotedOver), func(c *v1beta1.Canary) { goBack(c); at(v1beta1.PhaseFailed, "")(c) }, "podinfo-00002 is rolled back, podinfo-00001 serves"},
+		// A later revision has failed, and the one that serves is to go as well.
+		{Rollback, podinfo(promotedOver, laterFailed), goBack, "podinfo-00002 is being rolled back to podinfo-00001"},
+		{Rollback, podinfo(promotedOver, laterFailed), func(c *v1beta1.Canary) { goBack(c); at(v1beta1.PhaseFailed, "")(c) }, "podinfo-00002 is rolled back, podinfo-00001 serves"},
+		// It was rolled back by hand before, and is the newest one.
+		{Retry, podinfo(promotedOver, goBack, at(v1beta1.PhaseFailed, "")), at(v1beta1.PhaseProgressing, v1beta1.StageWaitingForRevision), "podinfo-00002 is rolled out again"},
 		{Promote, podinfo(), at(v1beta1.PhasePromoting, v1beta1.StageWaitingForRoute), "podinfo-00002 is being promoted"},
 		{Promote, podinfo(), func(c *v1beta1.Canary) {
 			c.Status.Phase, c.Status.LastPromotedSpec = v1beta1.PhaseSucceeded, "podinfo-00002"
@@ -72,7 +105,10 @@ func TestCommandThatHasNothingToBeAboutIsRefused(t *testing.T) {
 		{Promote, podinfo(idle), "cannot promote test/podinfo: no rollout is under way: the phase is Succeeded"},
 		{Promote, podinfo(fresh), "no rollout is under way: the phase is Initializing"},
 		{Promote, podinfo(at(v1beta1.PhasePromoting, v1beta1.StageWatching)), "podinfo-00002 is being promoted already"},
-		{Promote, podinfo(at(v1beta1.PhaseProgressing, v1beta1.StageRollingBack)), "podinfo-00002 is being rolled back already"},
+		{Abort, podinfo(at(v1beta1.PhaseProgressing, v1beta1.StageRollingBack)), "podinfo-00002 is being rolled back already"},
+		{Rollback, podinfo(at(v1beta1.PhaseProgressing, v1beta1.StageRollingBack)), "cannot roll back test/podinfo: podinfo-00002 is being rolled back already"},
+		{Rollback, podinfo(idle), "cannot roll back test/podinfo: no revision that was promoted earlier is left to go back to"},
+		{Retry, podinfo(promotedOver), "there is no failed revision to try again: the phase is Succeeded"},
 		{Promote, podinfo(func(c *v1beta1.Canary) { c.Spec.Suspend = true }), "spec.suspend is true"},
 		{Promote, podinfo(deleted), "the canary is being deleted"},
 		{Abort, podinfo(at(v1beta1.PhaseFinalising, "")), "podinfo-00002 is promoted already: push the revision that you want"},
@@ -123,16 +159,42 @@ func TestRevisionThatIsPushedMeanwhileIsNotHit(t *testing.T) {
 	}
 }
 
+func TestRollbackThatIsNotCarriedOutSaysWhy(t *testing.T) {
+	w := newWorld(t, podinfo(promotedOver))
+	w.daemon = taken(v1beta1.RollbackAnnotation, func(*v1beta1.Canary) {
+		told := happened("new", corev1.EventTypeWarning, 0, "Ignoring annotation serin.dev/rollback: podinfo-00001 does not exist any more")
+		if err := w.Client.Create(t.Context(), told); err != nil {
+			t.Error(err)
+		}
+	})
+	rollBack := func() error {
+		return Do(t.Context(), w.Cluster, Rollback, "podinfo", Wait{time.Minute}, new(strings.Builder))
+	}
+	if err := rollBack(); err == nil || !strings.HasSuffix(err.Error(), "was refused: Ignoring annotation serin.dev/rollback: podinfo-00001 does not exist any more") {
+		t.Errorf("the daemon refuses: %v", err)
+	}
+	w.daemon = func(c *v1beta1.Canary) { // has seen the next push first
+		at(v1beta1.PhaseProgressing, v1beta1.StageMeasuring)(c)
+		c.Status.LastAppliedSpec = "podinfo-00003"
+		c.Status.Analysis.PrimaryRevision, c.Status.Analysis.CanaryRevision = "podinfo-00002", "podinfo-00003"
+	}
+	if err := rollBack(); err == nil || err.Error() != "rollback of podinfo-00002 was refused: podinfo is at podinfo-00003 now" {
+		t.Errorf("the next push came first: %v", err)
+	}
+}
+
 func TestCommandThatNobodyTakesUpSaysSo(t *testing.T) {
 	for _, tc := range []struct {
+		verb   Verb
 		canary *v1beta1.Canary
 		want   string
 	}{
-		{podinfo(), "promote of podinfo-00002 is asked for, but was not taken up within 50ms: is the daemon running?"},
-		{podinfo(at(v1beta1.PhaseProgressing, v1beta1.StageWaitingForRevision)), "it is carried out when podinfo-00002 is ready"},
+		{Promote, podinfo(), "promote of podinfo-00002 is asked for, but was not taken up within 50ms: is the daemon running?"},
+		{Promote, podinfo(at(v1beta1.PhaseProgressing, v1beta1.StageWaitingForRevision)), "it is carried out when podinfo-00002 is ready"},
+		{Rollback, podinfo(promotedOver, laterFailed), "rollback of podinfo-00002 is asked for, but was not taken up within 50ms: is the daemon running?"},
 	} {
 		w := newWorld(t, tc.canary)
-		err := Do(t.Context(), w.Cluster, Promote, "podinfo", Wait{50 * time.Millisecond}, new(strings.Builder))
+		err := Do(t.Context(), w.Cluster, tc.verb, "podinfo", Wait{50 * time.Millisecond}, new(strings.Builder))
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("got %v, want %q", err, tc.want)
 		}

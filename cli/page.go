@@ -43,7 +43,7 @@ func canaryPage(c *v1beta1.Canary, events []*corev1.Event, history []float64, v 
 	if h := held(c); h != "" {
 		p = append(p, v.labelled("Held", yellow(h))...)
 	}
-	p = append(p, weights(c)...)
+	p = append(p, v.traffic(c)...)
 	p = append(p, v.labelled("Why", plain(reason(c)))...)
 	if what, command := awaited(c, v.program, v.now); what != "" {
 		p = append(p, v.labelled("Waits for", plain(what))...)
@@ -70,36 +70,6 @@ func (v view) labelled(label string, s span) page {
 	return p
 }
 
-// weights is who serves how much of the live traffic.
-func weights(c *v1beta1.Canary) page {
-	type share struct {
-		revision string
-		percent  int32
-	}
-	var shares []share
-	a := c.Status.Analysis
-	switch {
-	case a != nil && (running(c) || c.Status.Phase == v1beta1.PhaseFailed):
-		shares = []share{{a.PrimaryRevision, 100 - c.Status.CanaryWeight}, {a.CanaryRevision, c.Status.CanaryWeight}}
-	case c.Status.LastPromotedSpec != "":
-		shares = []share{{c.Status.LastPromotedSpec, 100}}
-	}
-	var p page
-	width := 0
-	for _, s := range shares {
-		width = max(width, utf8.RuneCountInString(s.revision))
-	}
-	label := "Traffic"
-	for _, s := range shares {
-		p = append(p, line{
-			plain(pad(label, labelColumns)), plain(pad(clean(s.revision), width+2)),
-			plain(bar(s.percent, barColumns)), plain(fmt.Sprintf(" %3d %%", s.percent)),
-		})
-		label = ""
-	}
-	return p
-}
-
 // checks is the plan, and what the last check found.
 func (v view) checks(c *v1beta1.Canary) page {
 	a := c.Status.Analysis
@@ -113,8 +83,10 @@ func (v view) checks(c *v1beta1.Canary) page {
 	if a.Known {
 		p = append(p, v.labelled("", plain("It has served before: one check suffices."))...)
 	}
-	text := fmt.Sprintf("number %d; %d failed so far, rolled back at %d", a.Check, c.Status.FailedChecks, c.Spec.Analysis.ThresholdOrDefault())
-	p = append(p, v.labelled("Check", plain(text))...)
+	if a.Check > 0 { // a rollback by hand checks nothing
+		text := fmt.Sprintf("number %d; %d failed so far, rolled back at %d", a.Check, c.Status.FailedChecks, c.Spec.Analysis.ThresholdOrDefault())
+		p = append(p, v.labelled("Check", plain(text))...)
+	}
 	if a.Verdict == "" {
 		return p
 	}

@@ -26,16 +26,32 @@ func pages() map[string]*v1beta1.Canary {
 			c.Status.Analysis.Message = "paused by annotation serin.dev/pause"
 		}),
 		"suspended": podinfo(func(c *v1beta1.Canary) { c.Spec.Suspend = true }),
-		"watching": podinfo(at(v1beta1.PhasePromoting, v1beta1.StageWatching), func(c *v1beta1.Canary) {
-			c.Status.CanaryWeight, c.Status.Analysis.NextTime = 100, &next
+		"watching": podinfo(at(v1beta1.PhasePromoting, v1beta1.StageWatching), routed(100, "podinfo-00001 primary 0", "podinfo-00002 canary 100"), func(c *v1beta1.Canary) {
+			c.Status.Analysis.Weight, c.Status.Analysis.NextTime = 100, &next
 		}),
-		"failed": podinfo(at(v1beta1.PhaseFailed, ""), func(c *v1beta1.Canary) {
-			c.Status.CanaryWeight, c.Status.Analysis.Verdict = 0, "fail"
+		"failed": podinfo(at(v1beta1.PhaseFailed, ""), routed(0, "podinfo-00001 primary 100"), func(c *v1beta1.Canary) {
+			c.Status.Analysis.Weight, c.Status.Analysis.Verdict = 0, "fail"
 			c.Status.Analysis.Message = "success rate 61 % of 500 requests, at least 99 % is wanted"
 		}),
-		"succeeded": podinfo(at(v1beta1.PhaseSucceeded, ""), func(c *v1beta1.Canary) {
-			c.Status.CanaryWeight, c.Status.LastPromotedSpec = 0, "podinfo-00002"
+		"succeeded": podinfo(at(v1beta1.PhaseSucceeded, ""), routed(0, "podinfo-00002 primary 100"), func(c *v1beta1.Canary) {
+			c.Status.Analysis.Weight, c.Status.LastPromotedSpec = 100, "podinfo-00002"
 			c.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionPromoted, Message: "Canary analysis completed successfully, promotion finished."}}
+		}),
+		"stepping": podinfo(routed(10, "podinfo-00001 primary 90", "podinfo-00002 canary 10"), at(v1beta1.PhaseProgressing, v1beta1.StageWaitingForRoute)),
+		"overwritten": podinfo(overwritten, routed(45, "podinfo-00001 primary 30", "podinfo-00001  25", "podinfo-00003 nightly 25", "podinfo-00003  10",
+			"podinfo-00002 canary 0", "podinfo-00000  10", "podinfo-00004 preview 0")),
+		"overwritten-idle": podinfo(overwritten, at(v1beta1.PhaseSucceeded, ""), routed(100, "podinfo-00001  100"), func(c *v1beta1.Canary) {
+			c.Status.Analysis.Weight, c.Status.LastPromotedSpec = 100, "podinfo-00002"
+			c.Status.Conditions = append(c.Status.Conditions, v1beta1.Condition{Type: v1beta1.ConditionPromoted, Message: "Canary analysis completed successfully, promotion finished."})
+		}),
+		"unseen": podinfo(routed(20)),
+		"rolling-back": podinfo(at(v1beta1.PhaseProgressing, v1beta1.StageRollingBack), routed(100, "podinfo-00002 primary 100"), func(c *v1beta1.Canary) {
+			c.Status.Analysis = &v1beta1.AnalysisStatus{PrimaryRevision: "podinfo-00001", CanaryRevision: "podinfo-00002", Stage: v1beta1.StageRollingBack, Message: "rolled back by annotation"}
+			c.Status.LastAppliedSpec, c.Status.FailedChecks = "podinfo-00003", 0
+		}),
+		"rolled-back": podinfo(at(v1beta1.PhaseFailed, ""), routed(0, "podinfo-00001 primary 100"), func(c *v1beta1.Canary) {
+			c.Status.Analysis = &v1beta1.AnalysisStatus{PrimaryRevision: "podinfo-00001", CanaryRevision: "podinfo-00002", Message: "rolled back by annotation"}
+			c.Status.LastAppliedSpec, c.Status.FailedChecks = "podinfo-00003", 0
 		}),
 		"hostile": podinfo(func(c *v1beta1.Canary) {
 			c.Status.Analysis.Message = "gone \x1b[2J\x1b[1;1H\r\nok\u202etxt\u200b \xff"
@@ -99,7 +115,7 @@ func TestColorsAreOnlyWhereTheyAreWanted(t *testing.T) {
 
 func TestTableHasALineForEachCanary(t *testing.T) {
 	var canaries []*v1beta1.Canary
-	for _, name := range []string{"measuring", "new", "gate", "failed", "succeeded", "paused"} {
+	for _, name := range []string{"measuring", "new", "gate", "failed", "succeeded", "paused", "stepping", "overwritten", "overwritten-idle", "rolled-back"} {
 		c := pages()[name]
 		c.Name = name
 		c.CreationTimestamp = before(time.Hour)
@@ -141,7 +157,7 @@ func TestSparklineIsDrawnFromNothingToTheHighest(t *testing.T) {
 }
 
 func TestBarShowsAnyPercentButNone(t *testing.T) {
-	for percent, want := range map[int32]string{-5: "░░░░", 0: "░░░░", 1: "█░░░", 50: "██░░", 99: "███░", 100: "████", 300: "████"} {
+	for percent, want := range map[int64]string{-5: "░░░░", 0: "░░░░", 1: "█░░░", 50: "██░░", 99: "███░", 100: "████", 300: "████"} {
 		if got := bar(percent, 4); got != want {
 			t.Errorf("bar(%d) = %q, want %q", percent, got, want)
 		}

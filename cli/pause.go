@@ -53,13 +53,13 @@ func pausedNow(c *v1beta1.Canary) bool {
 func pauseText(c *v1beta1.Canary, pause bool) string {
 	switch {
 	case pause && holdable(c):
-		return fmt.Sprintf("%s is held at %d %% (%s)", revision(c), c.Status.CanaryWeight, stage(c))
+		return fmt.Sprintf("%s is held at %d %% (%s)", revision(c), c.Status.Analysis.Weight, stage(c))
 	case pause && rollingBack(c):
 		return fmt.Sprintf("%s is paused; the rollback that is under way is not held", c.Name)
 	case pause:
 		return fmt.Sprintf("%s is paused; no rollout is under way, and the next one is held at its start", c.Name)
 	case holdable(c):
-		return fmt.Sprintf("%s goes on at %d %% (%s)", revision(c), c.Status.CanaryWeight, stage(c))
+		return fmt.Sprintf("%s goes on at %d %% (%s)", revision(c), c.Status.Analysis.Weight, stage(c))
 	default:
 		return fmt.Sprintf("%s is not paused", c.Name)
 	}

@@ -96,10 +96,11 @@ func awaited(c *v1beta1.Canary, program string, now time.Time) (what, command st
 		return "the end of the pause", call("resume")
 	}
 	switch phase(c) {
-	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded:
+	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded, v1beta1.PhaseFailed:
+		if c.Retriable() {
+			return "a new revision, or another try of " + c.Subject(v1beta1.CommandRetry), call("retry")
+		}
 		return "a new revision", ""
-	case v1beta1.PhaseFailed:
-		return "a new revision, or another try of this one", call("retry")
 	case v1beta1.PhaseFinalising:
 		return "the Route to show the new revision alone", ""
 	default:
@@ -122,7 +123,7 @@ func atStage(a *v1beta1.AnalysisStatus, call func(verb string) string, now time.
 	case v1beta1.StageWaitingForRevision:
 		return fmt.Sprintf("Knative to say that %s is ready", a.CanaryRevision), call("abort")
 	case v1beta1.StageWaitingForRoute:
-		return "the Route to show these weights", ""
+		return "the Route to show the wanted weights", ""
 	case v1beta1.StagePreRollout:
 		return "the pre-rollout hooks to pass" + until(a, now, ", called again in "), call("abort")
 	case v1beta1.StageMeasuring:

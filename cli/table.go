@@ -26,7 +26,7 @@ func columnsFor(o tableOptions) []column {
 		{"NAME", func(c *v1beta1.Canary, _ time.Time) string { return c.Name }},
 		{"SERVICE", func(c *v1beta1.Canary, _ time.Time) string { return c.Spec.TargetRef.Name }},
 		{"PHASE", func(c *v1beta1.Canary, _ time.Time) string { return string(phase(c)) }},
-		{"WEIGHT", func(c *v1beta1.Canary, _ time.Time) string { return fmt.Sprint(c.Status.CanaryWeight) }},
+		{"WEIGHT", func(c *v1beta1.Canary, _ time.Time) string { return weight(c) }},
 		{"STAGE", func(c *v1beta1.Canary, _ time.Time) string { return orDash(string(stage(c))) }},
 		{"CHECKS", func(c *v1beta1.Canary, _ time.Time) string { return failedChecks(c) }},
 		{"VERDICT", func(c *v1beta1.Canary, _ time.Time) string { return verdict(c) }},
@@ -41,7 +41,7 @@ func columnsFor(o tableOptions) []column {
 			column{"CANARY", func(c *v1beta1.Canary, _ time.Time) string { return orDash(revision(c)) }},
 			column{"HELD", func(c *v1beta1.Canary, _ time.Time) string { return orDash(held(c)) }})
 	}
-	return append(columns, column{"MESSAGE", func(c *v1beta1.Canary, _ time.Time) string { return reason(c) }})
+	return append(columns, column{"MESSAGE", func(c *v1beta1.Canary, _ time.Time) string { return remark(c) }})
 }
 
 // table is a line for each Canary. The message is last, and is what a narrow
@@ -79,6 +79,11 @@ func cellColor(title string, c *v1beta1.Canary) color {
 	switch title {
 	case "PHASE":
 		return phaseColor(phase(c))
+	case "WEIGHT":
+		if message, _ := notApplied(c); message != "" {
+			return yellowColor
+		}
+		return plainColor
 	case "VERDICT":
 		return verdictColor(verdict(c))
 	default:

@@ -11,11 +11,20 @@ type Verb string
 
 // The verbs.
 const (
-	Promote Verb = v1beta1.CommandPromote
-	Abort   Verb = v1beta1.CommandAbort
-	Retry   Verb = v1beta1.CommandRetry
-	Approve Verb = v1beta1.CommandApprove
+	Promote  Verb = v1beta1.CommandPromote
+	Abort    Verb = v1beta1.CommandAbort
+	Retry    Verb = v1beta1.CommandRetry
+	Approve  Verb = v1beta1.CommandApprove
+	Rollback Verb = v1beta1.CommandRollback
 )
+
+// phrase is the verb in a sentence.
+func (v Verb) phrase() string {
+	if v == Rollback {
+		return "roll back"
+	}
+	return string(v)
+}
 
 // annotation is the one by which the verb is given.
 func (v Verb) annotation() string { return v1beta1.CommandPrefix + string(v) }
@@ -37,6 +46,10 @@ func (v Verb) outcome(c *v1beta1.Canary, target string) string {
 		return fmt.Sprintf("%s is being rolled back", target)
 	case v == Abort && s.Phase == v1beta1.PhaseFailed:
 		return fmt.Sprintf("%s is rolled back", target)
+	case v == Rollback && revision(c) == target && rollingBack(c):
+		return fmt.Sprintf("%s is being rolled back to %s", target, s.Analysis.PrimaryRevision)
+	case v == Rollback && revision(c) == target && !c.Running() && !promoted && s.LastPromotedSpec != "":
+		return fmt.Sprintf("%s is rolled back, %s serves", target, s.LastPromotedSpec)
 	case v == Retry && running(c):
 		return fmt.Sprintf("%s is rolled out again", target)
 	case v == Approve && (promoted || running(c) && !rollingBack(c)):
@@ -44,6 +57,11 @@ func (v Verb) outcome(c *v1beta1.Canary, target string) string {
 	default:
 		return ""
 	}
+}
+
+// movedOn reports whether the verb would be about another revision now.
+func (v Verb) movedOn(now *v1beta1.Canary, target string) bool {
+	return now.Subject(string(v)) != target
 }
 
 func phaseAndStage(c *v1beta1.Canary) string {

@@ -226,9 +226,9 @@ func changeLine(c *v1beta1.Canary) string {
 		text += "/" + string(s)
 	}
 	if running(c) {
-		text += fmt.Sprintf(" %s at %d %%, check %d, failed %s", revision(c), c.Status.CanaryWeight, c.Status.Analysis.Check, failedChecks(c))
+		text += fmt.Sprintf(" %s at %s, check %d, failed %s", revision(c), reached(c), c.Status.Analysis.Check, failedChecks(c))
 	}
-	return clean(text + ": " + reason(c))
+	return clean(text + ": " + remark(c))
 }
 
 // over reports whether there is nothing more to watch.

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -60,8 +62,12 @@ func podinfo(edits ...func(*v1beta1.Canary)) *v1beta1.Canary {
 			Phase: v1beta1.PhaseProgressing, CanaryWeight: 20, FailedChecks: 1,
 			LastAppliedSpec: "podinfo-00002", LastPromotedSpec: "podinfo-00001",
 			LastTransitionTime: before(42 * time.Second),
+			Traffic: []v1beta1.TrafficShare{
+				{Revision: "podinfo-00001", Tag: v1beta1.PrimaryTag, Percent: 80},
+				{Revision: "podinfo-00002", Tag: v1beta1.CanaryTag, Percent: 20},
+			},
 			Analysis: &v1beta1.AnalysisStatus{
-				PrimaryRevision: "podinfo-00001", CanaryRevision: "podinfo-00002",
+				PrimaryRevision: "podinfo-00001", CanaryRevision: "podinfo-00002", Weight: 20,
 				Stage: v1beta1.StageMeasuring, Check: 3, Verdict: "pass",
 				Message: "success rate 99.2 % of 500 requests, at least 99 % is wanted",
 				Plan:    &v1beta1.PlanStatus{Requests: 450, DurationSeconds: 9, Message: "a good revision passes a step with 450 requests, in 9s"},
@@ -87,6 +93,26 @@ func at(phase v1beta1.Phase, stage v1beta1.Stage) func(*v1beta1.Canary) {
 
 func annotated(key, value string) func(*v1beta1.Canary) {
 	return func(c *v1beta1.Canary) { c.Annotations = map[string]string{key: value} }
+}
+
+// routed is a Route that shows another division: "REVISION TAG PERCENT" each.
+func routed(weight int32, entries ...string) func(*v1beta1.Canary) {
+	return func(c *v1beta1.Canary) {
+		c.Status.CanaryWeight, c.Status.Traffic = weight, nil
+		for _, entry := range entries {
+			fields := strings.Split(entry, " ")
+			percent, _ := strconv.ParseInt(fields[2], 10, 64)
+			c.Status.Traffic = append(c.Status.Traffic, v1beta1.TrafficShare{Revision: fields[0], Tag: fields[1], Percent: percent})
+		}
+	}
+}
+
+// overwritten is a Canary whose traffic somebody has changed 12 s ago.
+func overwritten(c *v1beta1.Canary) {
+	c.Status.Conditions = append(c.Status.Conditions, v1beta1.Condition{
+		Type: v1beta1.ConditionTrafficApplied, Status: corev1.ConditionFalse, LastTransitionTime: before(12 * time.Second),
+		Message: "spec.traffic of service test/podinfo was changed by kubectl-edit",
+	})
 }
 
 func fresh(c *v1beta1.Canary) { c.Status = v1beta1.CanaryStatus{} }

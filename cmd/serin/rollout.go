@@ -71,9 +71,10 @@ func newCommands(program string) []*cobra.Command {
 	return []*cobra.Command{
 		newCommand(program, "promote", "Promote the revision under way now, without further checks", do(cli.Promote)),
 		newCommand(program, "abort", "Roll the revision under way back now", do(cli.Abort)),
+		newCommand(program, "rollback", "Put the revision that was promoted before back now, during a rollout or after it", do(cli.Rollback)),
 		newCommand(program, "pause", "Hold the rollout where it is", pause(true)),
 		newCommand(program, "resume", "Let a paused rollout go on", pause(false)),
-		newCommand(program, "retry", "Roll a failed revision out again", do(cli.Retry)),
+		newCommand(program, "retry", "Roll a revision that failed or was rolled back out again", do(cli.Retry)),
 		newCommand(program, "approve", "Let the rollout pass the gate at which it waits", do(cli.Approve)),
 	}
 }

@@ -39,6 +39,7 @@ func TestCommandsExplainThemselves(t *testing.T) {
 		{[]string{"gate"}, "traffic-increase"},
 		{[]string{"fault"}, "never those of users"},
 		{[]string{"drill", "--help"}, "--within"},
+		{[]string{"rollback", "--help"}, "--wait"},
 		{[]string{"completion", "bash"}, "bash completion"},
 	} {
 		out, err := serin(t, tc.args...)
@@ -84,6 +85,7 @@ func TestMistakesAreErrorsThatSayWhatToDo(t *testing.T) {
 		{[]string{"status", "--timeout", "1s"}, "--timeout bounds --watch"},
 		{[]string{"status", "--server", "https://api"}, "unknown flag: --server"}, // which is the daemon's elsewhere
 		{[]string{"promote"}, "NAME is missing: serin promote NAME"},
+		{[]string{"rollback"}, "NAME is missing: serin rollback NAME"},
 		{[]string{"promote", "a", "b"}, `there is nothing after NAME, but "b" is given`},
 		{[]string{"retry", "a", "--timeout", "soon"}, `invalid argument "soon"`},
 		{[]string{"gate", "shut"}, `unknown command "shut": serin gate --help`},
@@ -172,6 +174,7 @@ func TestShellCompletesNames(t *testing.T) {
 		want string
 	}{
 		{[]string{"promote", "--kubeconfig", kubeconfig, ""}, "podinfo\n:4\n"},
+		{[]string{"rollback", "--kubeconfig", kubeconfig, ""}, "podinfo\n:4\n"},
 		{[]string{"gate", "close", "podinfo", "--kubeconfig", kubeconfig, ""}, "rollout\ntraffic-increase\npromotion\n:4\n"},
 		{[]string{"fault", "add", "--kubeconfig", kubeconfig, ""}, "podinfo\n:4\n"},
 		{[]string{"status", "-o", ""}, "wide\njson\nyaml\n:4\n"},

@@ -59,7 +59,8 @@ type Rollout struct {
 	Began, Since, Ended time.Time
 	// Run is what was measured, of the primary and the canary revision.
 	Run report.Run
-	// Weights are the changes of the canary's weight, in order.
+	// Weights are the changes of the canary revision's part of the live traffic,
+	// as the Route was seen to show it, in order.
 	Weights []Level
 	Checks  []Check
 	Events  []Event
@@ -73,13 +74,14 @@ type Rollout struct {
 // pointLength is what a point takes at least: rates of shorter times jump about.
 const pointLength = 900 * time.Millisecond
 
-// Level is the canary's percent of the live traffic from a time on.
+// Level is the canary revision's percent of the live traffic from a time on.
 type Level struct {
 	Time    time.Time
 	Percent int32
 }
 
-// Check is a verdict that was reached, or said to be inconclusive.
+// Check is a verdict that was reached, or said to be inconclusive. Weight is the
+// percent of the live traffic that was wanted for the canary revision meanwhile.
 type Check struct {
 	Time    time.Time
 	Weight  int32
@@ -200,13 +202,17 @@ func (r *Rollout) take(canary *v1beta1.Canary, before *v1beta1.CanaryStatus, now
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	status := &canary.Status
-	if n := len(r.Weights); n == 0 || r.Weights[n-1].Percent != status.CanaryWeight {
-		r.Weights = bounded(append(r.Weights, Level{now, status.CanaryWeight}), maxLevels)
-	}
 	if isNews(before.Analysis, status.Analysis) {
-		r.Checks = bounded(append(r.Checks, Check{now, before.CanaryWeight, status.Analysis.Verdict, status.DeepCopy().Analysis.Metrics}), maxChecks)
+		r.Checks = bounded(append(r.Checks, Check{now, wanted(before), status.Analysis.Verdict, status.DeepCopy().Analysis.Metrics}), maxChecks)
 	}
-	if !r.Ended.IsZero() || !over(status) {
+	if !r.Ended.IsZero() { // what becomes of the traffic later is not its doing
+		return false
+	}
+	percent := observed(status, r.Canary)
+	if n := len(r.Weights); n == 0 || r.Weights[n-1].Percent != percent {
+		r.Weights = bounded(append(r.Weights, Level{now, percent}), maxLevels)
+	}
+	if !over(status) {
 		return false
 	}
 	r.Ended = now
@@ -214,6 +220,29 @@ func (r *Rollout) take(canary *v1beta1.Canary, before *v1beta1.CanaryStatus, now
 		r.flush(now)
 	}
 	return true
+}
+
+// observed is a revision's percent of the live traffic. Where the Route was not
+// seen it is that of all but the primary revision.
+func observed(status *v1beta1.CanaryStatus, revision string) int32 {
+	if len(status.Traffic) == 0 {
+		return status.CanaryWeight
+	}
+	percent := int64(0)
+	for _, t := range status.Traffic {
+		if t.Revision == revision {
+			percent += t.Percent
+		}
+	}
+	return int32(min(max(percent, 0), 100))
+}
+
+// wanted is the percent that a status wants for the canary revision.
+func wanted(status *v1beta1.CanaryStatus) int32 {
+	if status.Analysis == nil {
+		return 0
+	}
+	return status.Analysis.Weight
 }
 
 // over reports whether the rollout of a status has come to its end.

@@ -45,7 +45,7 @@ func (t *teller) detected(revision string) {
 // verdict tells one, of so many requests.
 func (t *teller) verdict(verdict string, requests int64, weight int32) {
 	t.status(func(s *v1beta1.CanaryStatus) {
-		s.Analysis.Verdict, s.CanaryWeight = verdict, weight
+		s.Analysis.Verdict, s.Analysis.Weight, s.CanaryWeight = verdict, weight, weight
 		s.Analysis.Canary = &v1beta1.Measured{Requests: requests}
 		s.Analysis.Metrics = []v1beta1.MetricStatus{{Name: "request-success-rate", Message: fmt.Sprintf("of %d requests", requests)}}
 	})
@@ -133,6 +133,40 @@ func levels(r *Rollout) (percents []int32) {
 		percents = append(percents, l.Percent)
 	}
 	return percents
+}
+
+// What is drawn is what the Route showed of the canary revision; a check is of
+// the step that was wanted.
+func TestWeightsAreObservedAndChecksAreOfSteps(t *testing.T) {
+	h := newTeller(Config{})
+	h.detected("podinfo-00002")
+	shown := func(traffic ...v1beta1.TrafficShare) {
+		h.status(func(s *v1beta1.CanaryStatus) {
+			s.Traffic, s.CanaryWeight = traffic, 0
+			for _, share := range traffic {
+				if share.Revision != "podinfo-00001" {
+					s.CanaryWeight += int32(share.Percent)
+				}
+			}
+		})
+	}
+	h.status(func(s *v1beta1.CanaryStatus) { s.Analysis.Weight = 20 })
+	shown(v1beta1.TrafficShare{Revision: "podinfo-00001", Percent: 80}, v1beta1.TrafficShare{Revision: "podinfo-00002", Percent: 5}, v1beta1.TrafficShare{Revision: "podinfo-00002", Tag: "canary", Percent: 15})
+	shown(v1beta1.TrafficShare{Revision: "podinfo-00001", Percent: 50}, v1beta1.TrafficShare{Revision: "podinfo-00003", Percent: 50}) // by somebody else
+	h.status(func(s *v1beta1.CanaryStatus) {
+		s.Analysis.Verdict, s.Analysis.Canary, s.Analysis.Weight = "pass", &v1beta1.Measured{Requests: 9}, 100
+	})
+	shown(v1beta1.TrafficShare{Revision: "podinfo-00002", Percent: 100})
+	h.status(func(s *v1beta1.CanaryStatus) { s.Phase, s.CanaryWeight = v1beta1.PhaseSucceeded, 0 })
+	shown(v1beta1.TrafficShare{Revision: "podinfo-00001", Percent: 100}) // after it has ended
+	h.Look(podinfo, func(r *Rollout) {
+		if got := fmt.Sprint(levels(r)); got != "[0 20 0 100]" {
+			t.Errorf("weights %s, want the canary revision's alone, while the rollout ran", got)
+		}
+		if len(r.Checks) != 1 || r.Checks[0].Weight != 20 {
+			t.Errorf("checks %+v, want one at the step of 20%%", r.Checks)
+		}
+	})
 }
 
 // A daemon that starts after a rollout has nothing to show of it, and does not

@@ -134,7 +134,7 @@ func (b *Book) place(canary *v1beta1.Canary, label, rest, port string) (Place, b
 	switch label {
 	case service:
 		p.Side = v1beta1.SidePrimary
-		if candidate != "" && rand.Float64()*100 < float64(canary.Status.CanaryWeight) {
+		if candidate != "" && rand.Float64() < proportion(&canary.Status, primary, candidate) {
 			p.Side = v1beta1.SideCanary
 		}
 		if candidate != "" { // both have their tags then
@@ -148,7 +148,7 @@ func (b *Book) place(canary *v1beta1.Canary, label, rest, port string) (Place, b
 		return Place{}, false
 	}
 	if p.Side == v1beta1.SideCanary && candidate == "" {
-		return Place{}, false // the tag is there while a rollout runs
+		return Place{}, false // there is no such tag
 	}
 	p.Revision = primary
 	if p.Side == v1beta1.SideCanary {
@@ -169,17 +169,36 @@ func (b *Book) place(canary *v1beta1.Canary, label, rest, port string) (Place, b
 	return p, true
 }
 
-// revisions names those of the rollout; there is no candidate where none runs.
+// revisions names those of the rollout. There is no candidate where none runs,
+// and none while the canary tag is taken away at its end.
 func revisions(status *v1beta1.CanaryStatus) (primary, candidate string) {
-	primary = status.LastPromotedSpec
-	switch status.Phase {
-	case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting, v1beta1.PhaseFinalising:
-		if a := status.Analysis; a != nil {
-			primary, candidate = a.PrimaryRevision, a.CanaryRevision
-		}
-	default:
+	a := status.Analysis
+	if a == nil || a.Stage == v1beta1.StageRollingBack {
+		return status.LastPromotedSpec, ""
 	}
-	return primary, candidate
+	switch status.Phase {
+	case v1beta1.PhaseProgressing, v1beta1.PhaseWaitingPromotion, v1beta1.PhasePromoting:
+		return a.PrimaryRevision, a.CanaryRevision
+	default:
+		return status.LastPromotedSpec, ""
+	}
+}
+
+// proportion is how often, in [0,1], a request that goes to one of the two goes
+// to the candidate, as the Route was last seen to divide the live traffic. What
+// goes to other revisions is left out.
+func proportion(status *v1beta1.CanaryStatus, primary, candidate string) float64 {
+	if len(status.Traffic) == 0 {
+		return float64(status.CanaryWeight) / 100
+	}
+	percents := make(map[string]int64)
+	for _, t := range status.Traffic {
+		percents[t.Revision] += t.Percent
+	}
+	if percents[candidate] == 0 {
+		return 0
+	}
+	return float64(percents[candidate]) / float64(percents[primary]+percents[candidate])
 }
 
 func orDefault(s, def string) string {

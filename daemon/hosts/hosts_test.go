@@ -3,6 +3,7 @@ package hosts
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -129,21 +130,59 @@ func TestGatewayIsConnectedTo(t *testing.T) {
 	}
 }
 
-// Requests to the Service's own name are divided as the live traffic is.
+// Requests to the Service's own name are divided as the Route divides the live
+// traffic, whatever is wanted, and what goes to neither of the two is left out.
 func TestOwnNameIsDivided(t *testing.T) {
-	book := Book{Reader: &cluster{canaries: []v1beta1.Canary{canaryOf("test", "podinfo", v1beta1.PhaseProgressing, 30)}}}
-	count := 0
-	for range 10_000 {
-		place, err := book.Find(t.Context(), "podinfo.test")
-		if err != nil {
-			t.Fatal(err)
+	const primary, candidate, other = "podinfo-00001", "podinfo-00002", "podinfo-00003"
+	for name, tc := range map[string]struct {
+		weight  int32
+		traffic []v1beta1.TrafficShare
+		want    float64
+	}{
+		"the Route was not seen":    {30, nil, 0.3},
+		"two revisions":             {90, []v1beta1.TrafficShare{{Revision: primary, Percent: 70}, {Revision: candidate, Percent: 30}}, 0.3},
+		"two entries of each":       {0, []v1beta1.TrafficShare{{Revision: primary, Percent: 60}, {Revision: primary, Percent: 10}, {Revision: candidate, Percent: 10}, {Revision: candidate, Percent: 20}}, 0.3},
+		"half is a third revision":  {65, []v1beta1.TrafficShare{{Revision: primary, Percent: 35}, {Revision: candidate, Percent: 15}, {Revision: other, Percent: 50}}, 0.3},
+		"all is a third revision":   {100, []v1beta1.TrafficShare{{Revision: other, Percent: 100}}, 0},
+		"all is the candidate":      {0, []v1beta1.TrafficShare{{Revision: candidate, Percent: 100}}, 1},
+		"the candidate has nothing": {50, []v1beta1.TrafficShare{{Revision: primary, Percent: 50}, {Revision: other, Percent: 50}}, 0},
+	} {
+		canary := canaryOf("test", "podinfo", v1beta1.PhaseProgressing, tc.weight)
+		canary.Status.Traffic = tc.traffic
+		book := Book{Reader: &cluster{canaries: []v1beta1.Canary{canary}}}
+		count := 0.0
+		for range 10_000 {
+			place, err := book.Find(t.Context(), "podinfo.test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if place.Side == v1beta1.SideCanary {
+				count++
+			}
 		}
-		if place.Side == v1beta1.SideCanary {
-			count++
+		if got := count / 10_000; math.Abs(got-tc.want) > 0.03*math.Ceil(tc.want*(1-tc.want)) { // 6.5 standard deviations
+			t.Errorf("%s: %g of the requests are to the canary revision, want %g", name, got, tc.want)
 		}
 	}
-	if count < 2700 || count > 3300 { // 6.5 standard deviations
-		t.Errorf("%d of 10,000 requests are to the canary revision", count)
+}
+
+// When a rollout is decided, the canary tag goes, and nobody is sent to it.
+func TestTagThatIsTakenAwayIsNotAskedFor(t *testing.T) {
+	back := canaryOf("test", "podinfo", v1beta1.PhaseProgressing, 100) // by hand, from podinfo-00002
+	back.Status.Analysis.Stage = v1beta1.StageRollingBack
+	back.Status.Traffic = []v1beta1.TrafficShare{{Revision: "podinfo-00002", Tag: "primary", Percent: 100}}
+	promoted := canaryOf("test", "podinfo", v1beta1.PhaseFinalising, 100)
+	promoted.Status.LastPromotedSpec = "podinfo-00002"
+	promoted.Status.Traffic = []v1beta1.TrafficShare{{Revision: "podinfo-00001", Tag: "primary"}, {Revision: "podinfo-00002", Tag: "canary", Percent: 100}}
+	for primary, canary := range map[string]v1beta1.Canary{"podinfo-00001": back, "podinfo-00002": promoted} {
+		book := Book{Reader: &cluster{canaries: []v1beta1.Canary{canary}}}
+		if _, err := book.Find(t.Context(), "canary-podinfo.test"); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: the canary tag leads somewhere, %v", canary.Status.Phase, err)
+		}
+		place, err := book.Find(t.Context(), "podinfo.test")
+		if err != nil || place.Host != "podinfo.test" || place.Side != v1beta1.SidePrimary || place.Revision != primary {
+			t.Errorf("%s: the Service's own name is %+v, %v", canary.Status.Phase, place, err)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func (s *Server) routeAPI(router *mux.Router) {
 	get(onePath+"/report", s.report)
 	get(onePath+"/reports", s.reports)
 	get(onePath+"/reports/{report:[A-Za-z0-9][-.A-Za-z0-9]*}", s.oldReport)
-	router.Handle(apiPath+onePath+"/{command:promote|abort|approve|retry|pause|resume}", s.handle(s.command)).Methods(http.MethodPost)
+	router.Handle(apiPath+onePath+"/{command:"+strings.Join(v1beta1.Commands, "|")+"}", s.handle(s.command)).Methods(http.MethodPost)
 	get("/faults", s.listFaults)
 	get("/faults/{fault:[A-Za-z0-9]+}", s.oneFault)
 	router.Handle(apiPath+"/faults", s.handle(s.addFault)).Methods(http.MethodPost)
@@ -113,10 +113,10 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) error {
 	command := mux.Vars(r)["command"]
 	annotation, value, err := canary.Give(command, time.Now())
 	if err != nil {
-		return &Error{http.StatusConflict, fmt.Sprintf("cannot %s %s: %v", command, keyOf(canary), err)}
+		return &Error{http.StatusConflict, fmt.Sprintf("cannot %s %s: %v", phrase(command), keyOf(canary), err)}
 	}
-	if seen := r.Form.Get("for"); seen != "" && canary.Status.Analysis != nil && seen != canary.Status.Analysis.CanaryRevision {
-		return &Error{http.StatusConflict, fmt.Sprintf("this was for %.80s, and %s is at %s now", seen, canary.Name, canary.Status.Analysis.CanaryRevision)}
+	if seen, subject := r.Form.Get("for"), canary.Subject(command); seen != "" && subject != "" && seen != subject {
+		return &Error{http.StatusConflict, fmt.Sprintf("this was for %.80s, and %s is at %s now", seen, canary.Name, subject)}
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]*string{annotation: value}}})
 	if err != nil {
@@ -131,8 +131,16 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return respond(w, http.StatusAccepted, map[string]any{
-		"annotation": annotation, "value": value, "message": fmt.Sprintf("Told %s to %s.", canary.Name, command),
+		"annotation": annotation, "value": value, "message": fmt.Sprintf("Told %s to %s.", canary.Name, phrase(command)),
 	})
+}
+
+// phrase is a command in a sentence.
+func phrase(command string) string {
+	if command == v1beta1.CommandRollback {
+		return "roll back"
+	}
+	return command
 }
 
 // wantsPage reports whether a form was sent by a browser that shows the answer.

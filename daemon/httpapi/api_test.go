@@ -25,6 +25,15 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{inside("GET", "/api/v1/canaries", ""), 200, `"name":"shop"`},
 		{inside("GET", "/api/v1/canaries/test/podinfo", ""), 200, `"New revision detected!"`},
 		{outside("GET", "/api/v1/canaries/prod/shop", ""), 200, `"commands":[]`},
+		{outside("GET", "/api/v1/canaries/prod/shop", ""), 200, `"weightPercent":0,"traffic":[],"failedChecks"`}, // and no weight is wanted
+		{inside("GET", "/api/v1/canaries/test/podinfo", ""), 200,
+			`"weightPercent":10,"traffic":[{"revision":"podinfo-00001","tag":"primary","percent":90},{"revision":"podinfo-00002","tag":"canary","percent":10}],"wantedWeightPercent":10,"failedChecks"`},
+		{inside("GET", "/api/v1/canaries/test/changed", ""), 200, `{"revision":"changed-00002","percent":5},{"revision":"changed-00001","tag":"mine","percent":0}],` +
+			`"trafficApplied":{"status":"False","message":"spec.traffic of service test/changed was changed by kubectl-edit","since":"2026-01-02T03:04:05Z"}`},
+		{inside("GET", "/api/v1/canaries/test/changed", ""), 200, `"commands":["retry","rollback"]`},
+		{inside("POST", "/api/v1/canaries/test/changed/rollback?for=changed-00003", ""), 202, `"message":"Told changed to roll back."`},
+		{inside("POST", "/api/v1/canaries/test/changed/rollback?for=changed-00002", ""), 409, "this was for changed-00002, and changed is at changed-00003 now"},
+		{inside("POST", "/api/v1/canaries/prod/shop/rollback", ""), 409, "cannot roll back prod/shop: no revision that was promoted earlier is left to go back to"},
 		{inside("GET", "/api/v1/canaries/test/other", ""), 404, "there is no Canary test/other in the namespaces that this daemon serves"},
 		{inside("GET", "/api/v1/canaries/test/podinfo/histograms", ""), 200, "Histogram log format version 1.3"},
 		{inside("GET", "/api/v1/canaries/prod/shop/histograms", ""), 404, "has seen no rollout of prod/shop yet"},
@@ -71,7 +80,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 // A command is an annotation that names the revision that is seen.
 func TestCommandsAnnotate(t *testing.T) {
 	s := newServer(t)
-	for _, command := range []string{"promote", "abort", "pause"} {
+	for _, command := range []string{"promote", "abort", "pause", "rollback"} {
 		r := outside("POST", "/api/v1/canaries/test/podinfo/"+command, "for=podinfo-00002")
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Authorization", "Bearer good")
@@ -83,6 +92,7 @@ func TestCommandsAnnotate(t *testing.T) {
 		`podinfo {"metadata":{"annotations":{"serin.dev/promote":"podinfo-00002/2`,
 		`podinfo {"metadata":{"annotations":{"serin.dev/abort":"podinfo-00002/2`,
 		`podinfo {"metadata":{"annotations":{"serin.dev/pause":"true"}}}`,
+		`podinfo {"metadata":{"annotations":{"serin.dev/rollback":"podinfo-00002/2`,
 	} {
 		if i >= len(s.cluster.patches) || !strings.HasPrefix(s.cluster.patches[i], want) {
 			t.Errorf("patches %q, want %s", s.cluster.patches, want)
@@ -174,6 +184,7 @@ func TestPagesAreServed(t *testing.T) {
 		"/":                      "podinfo",
 		"/canaries/test/podinfo": "podinfo-00002",
 		"/canaries/prod/shop":    "shop",
+		"/canaries/test/changed": "Traffic is not as decided",
 		"/assets/serin.css":      "{",
 		"/assets/serin.js":       "EventSource",
 	} {

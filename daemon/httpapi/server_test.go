@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -92,8 +94,9 @@ func (shelf) Read(_ context.Context, _ types.NamespacedName, id string) ([]byte,
 	return []byte("<!doctype html>"), nil
 }
 
-// tested is a Server over a cluster with a rollout under way, test/podinfo, and
-// a Canary that waits for its first, prod/shop.
+// tested is a Server over a cluster with a rollout under way, test/podinfo, a
+// Canary that waits for its first, prod/shop, and one whose last has failed and
+// whose traffic somebody has changed since, test/changed.
 type tested struct {
 	*Server
 	cluster *cluster
@@ -103,21 +106,50 @@ type tested struct {
 
 var podinfo = types.NamespacedName{Namespace: "test", Name: "podinfo"}
 
+// shown is what a Route shows: "REVISION TAG PERCENT" each.
+func shown(entries ...string) (traffic []v1beta1.TrafficShare) {
+	for _, entry := range entries {
+		fields := strings.Split(entry, " ")
+		percent, _ := strconv.ParseInt(fields[2], 10, 64)
+		traffic = append(traffic, v1beta1.TrafficShare{Revision: fields[0], Tag: fields[1], Percent: percent})
+	}
+	return traffic
+}
+
+func changed() *v1beta1.Canary {
+	c := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "changed"}}
+	c.Spec.TargetRef = v1beta1.TargetRef{APIVersion: v1beta1.TargetAPIVersion, Kind: v1beta1.TargetKind, Name: "changed"}
+	c.Spec.Analysis.StepWeight = new(int32(10))
+	c.Status = v1beta1.CanaryStatus{
+		Phase: v1beta1.PhaseFailed, CanaryWeight: 45, LastPromotedSpec: "changed-00003", LastAppliedSpec: "changed-00004",
+		Retired: []v1beta1.RetiredRevision{{Revision: "changed-00002"}, {Revision: "changed-00001"}},
+		Traffic: shown("changed-00003 primary 55", "changed-00002 old 40", "changed-00002  5", "changed-00001 mine 0"),
+		Conditions: []v1beta1.Condition{{
+			Type: v1beta1.ConditionTrafficApplied, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
+			Message: "spec.traffic of service test/changed was changed by kubectl-edit",
+		}},
+		Analysis: &v1beta1.AnalysisStatus{PrimaryRevision: "changed-00003", CanaryRevision: "changed-00004", StartTime: metav1.NowMicro()},
+	}
+	return c
+}
+
 func newServer(t testing.TB) *tested {
 	t.Helper()
 	running := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "podinfo"}}
 	running.Spec.TargetRef = v1beta1.TargetRef{APIVersion: v1beta1.TargetAPIVersion, Kind: v1beta1.TargetKind, Name: "podinfo"}
 	running.Spec.Analysis.StepWeight = new(int32(10))
 	running.Status = v1beta1.CanaryStatus{Phase: v1beta1.PhaseProgressing, CanaryWeight: 10, LastTransitionTime: metav1.Now()}
+	running.Status.Traffic = shown("podinfo-00001 primary 90", "podinfo-00002 canary 10")
+	running.Status.LastPromotedSpec, running.Status.LastAppliedSpec = "podinfo-00001", "podinfo-00002"
 	running.Status.Analysis = &v1beta1.AnalysisStatus{
-		PrimaryRevision: "podinfo-00001", CanaryRevision: "podinfo-00002", Stage: v1beta1.StageMeasuring, StartTime: metav1.NowMicro(), Verdict: "pass",
+		PrimaryRevision: "podinfo-00001", CanaryRevision: "podinfo-00002", Weight: 10, Stage: v1beta1.StageMeasuring, StartTime: metav1.NowMicro(), Verdict: "pass",
 		Metrics: []v1beta1.MetricStatus{{Name: "request-success-rate", Verdict: "pass", Message: "success rate 100%", Value: new(100.0), Requests: 50}},
 		Canary:  &v1beta1.Measured{Requests: 50, SuccessRatePercent: 100, P50Milliseconds: 1.5, P99Milliseconds: 3},
 		Plan:    &v1beta1.PlanStatus{Requests: 100, DurationSeconds: 10, Message: "a step needs about 10s"},
 	}
 	waiting := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "shop"}}
 	waiting.Spec.TargetRef.Name = "shop"
-	s := &tested{cluster: &cluster{canaries: []*v1beta1.Canary{running, waiting}}, working: true}
+	s := &tested{cluster: &cluster{canaries: []*v1beta1.Canary{running, waiting, changed()}}, working: true}
 	past := history.New(history.Config{})
 	past.Status(running, new(v1beta1.CanaryStatus))
 	past.Event(podinfo, "Normal", "New revision detected!")

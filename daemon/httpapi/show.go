@@ -47,6 +47,7 @@ func row(c *v1beta1.Canary) page.Row {
 		PrimaryRevision: s.PrimaryRevision, CanaryRevision: s.CanaryRevision,
 		Verdict: s.Verdict, Message: s.Message, WaitingFor: s.WaitingFor,
 	}
+	showTraffic(&r, c)
 	if s.Service != s.Name {
 		r.Service = s.Service
 	}
@@ -146,10 +147,7 @@ func buttons(canary *v1beta1.Canary) []page.Command {
 	var out []page.Command
 	for _, name := range possible(canary) {
 		b := page.Command{Name: name, Label: strings.ToUpper(name[:1]) + name[1:]}
-		revision := ""
-		if a := canary.Status.Analysis; a != nil {
-			revision = a.CanaryRevision
-		}
+		revision := canary.Subject(name)
 		switch name {
 		case v1beta1.CommandPromote:
 			b.Confirm, b.For = fmt.Sprintf("Gives %s all traffic now, without further checks.", revision), revision
@@ -157,6 +155,10 @@ func buttons(canary *v1beta1.Canary) []page.Command {
 			b.Confirm, b.For = fmt.Sprintf("Takes %s back to 0 %% now.", revision), revision
 		case v1beta1.CommandRetry:
 			b.Confirm, b.For = fmt.Sprintf("Rolls %s out again, from the beginning.", revision), revision
+		case v1beta1.CommandRollback:
+			b.Label, b.For = "Roll back", revision
+			b.Confirm = fmt.Sprintf("Takes %s to 0 %% now and gives all traffic to %s, until the next push.",
+				revision, strings.Join(canary.Previous(), ", or if that is gone to "))
 		case v1beta1.CommandApprove:
 			b.For = revision
 		}

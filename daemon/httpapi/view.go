@@ -12,27 +12,33 @@ import (
 
 // summary is a Canary in a list. Its form is part of the API: openapi.yaml.
 type summary struct {
-	Namespace       string            `json:"namespace"`
-	Name            string            `json:"name"`
-	Service         string            `json:"service"`
-	Phase           v1beta1.Phase     `json:"phase"`
-	Stage           v1beta1.Stage     `json:"stage,omitempty"`
-	WeightPercent   int32             `json:"weightPercent"`
-	FailedChecks    int32             `json:"failedChecks"`
-	Threshold       int32             `json:"threshold"`
-	Iterations      int32             `json:"iterations,omitempty"`
-	PrimaryRevision string            `json:"primaryRevision,omitempty"`
-	CanaryRevision  string            `json:"canaryRevision,omitempty"`
-	Verdict         string            `json:"verdict,omitempty"`
-	Message         string            `json:"message,omitempty"`
-	WaitingFor      string            `json:"waitingFor,omitempty"`
-	Paused          bool              `json:"paused,omitempty"`
-	Suspended       bool              `json:"suspended,omitempty"`
-	Since           *time.Time        `json:"since,omitempty"` // the phase
-	Next            *time.Time        `json:"next,omitempty"`
-	Primary         *v1beta1.Measured `json:"primary,omitempty"`
-	Canary          *v1beta1.Measured `json:"canary,omitempty"`
-	Commands        []string          `json:"commands"` // that make sense now
+	Namespace string        `json:"namespace"`
+	Name      string        `json:"name"`
+	Service   string        `json:"service"`
+	Phase     v1beta1.Phase `json:"phase"`
+	Stage     v1beta1.Stage `json:"stage,omitempty"`
+	// WeightPercent and Traffic are what the Route was seen to show.
+	WeightPercent int32                  `json:"weightPercent"`
+	Traffic       []v1beta1.TrafficShare `json:"traffic"`
+	// WantedWeightPercent is what is wanted for CanaryRevision while a rollout
+	// runs.
+	WantedWeightPercent *int32            `json:"wantedWeightPercent,omitempty"`
+	TrafficApplied      *applied          `json:"trafficApplied,omitempty"`
+	FailedChecks        int32             `json:"failedChecks"`
+	Threshold           int32             `json:"threshold"`
+	Iterations          int32             `json:"iterations,omitempty"`
+	PrimaryRevision     string            `json:"primaryRevision,omitempty"`
+	CanaryRevision      string            `json:"canaryRevision,omitempty"`
+	Verdict             string            `json:"verdict,omitempty"`
+	Message             string            `json:"message,omitempty"`
+	WaitingFor          string            `json:"waitingFor,omitempty"`
+	Paused              bool              `json:"paused,omitempty"`
+	Suspended           bool              `json:"suspended,omitempty"`
+	Since               *time.Time        `json:"since,omitempty"` // the phase
+	Next                *time.Time        `json:"next,omitempty"`
+	Primary             *v1beta1.Measured `json:"primary,omitempty"`
+	Canary              *v1beta1.Measured `json:"canary,omitempty"`
+	Commands            []string          `json:"commands"` // that make sense now
 }
 
 // details are all that is known of a Canary.
@@ -69,6 +75,7 @@ func summarize(c *v1beta1.Canary) summary {
 	s := summary{
 		Namespace: c.Namespace, Name: c.Name, Service: c.Spec.TargetRef.Name,
 		Phase: c.Status.Phase, WeightPercent: c.Status.CanaryWeight,
+		Traffic: append([]v1beta1.TrafficShare{}, c.Status.Traffic...), TrafficApplied: trafficApplied(c),
 		FailedChecks: c.Status.FailedChecks, Threshold: max(c.Spec.Analysis.Threshold, 1), Iterations: c.Status.Iterations,
 		PrimaryRevision: c.Status.LastPromotedSpec,
 		Paused:          c.Paused(), Suspended: c.Spec.Suspend,
@@ -87,6 +94,9 @@ func summarize(c *v1beta1.Canary) summary {
 	s.Stage, s.Verdict, s.WaitingFor = a.Stage, a.Verdict, a.WaitingFor
 	s.PrimaryRevision, s.CanaryRevision = a.PrimaryRevision, a.CanaryRevision
 	s.Primary, s.Canary = a.Primary, a.Canary
+	if c.Running() {
+		s.WantedWeightPercent = &a.Weight
+	}
 	if a.Message != "" || c.Running() { // else the condition says all there is
 		s.Message = a.Message
 	}

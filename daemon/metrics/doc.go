@@ -27,6 +27,9 @@
 //	superseded   another revision took its place, or the primary one itself
 //	aborted      by annotation, or because its Service or Canary went away
 //
+// A rollback by annotation where no rollout runs is counted as one that is
+// aborted.
+//
 // An abort by annotation is known from the status with which the rollback
 // begins; one that another daemon ends counts as rolled_back.
 //

@@ -7,9 +7,9 @@ import (
 
 // families are the metrics that are set and counted one by one.
 type families struct {
-	info, total, status, weight, analysis *prometheus.GaugeVec
-	duration                              *prometheus.HistogramVec
-	successes, failures                   *prometheus.CounterVec
+	info, total, status, weight, applied, analysis *prometheus.GaugeVec
+	duration                                       *prometheus.HistogramVec
+	successes, failures                            *prometheus.CounterVec
 
 	verdicts, rollouts, requests, hookCalls, errors *prometheus.CounterVec
 }
@@ -20,10 +20,11 @@ var rolloutSeconds = [...]float64{30, 60, 120, 300, 600, 1200, 1800, 3600, 7200,
 
 func newFamilies() families {
 	return families{
-		info:   gauge("flagger_info", "The daemon's version and what moves the traffic.", "version", "mesh_provider"),
-		total:  gauge("flagger_canary_total", "Canaries that exist.", "namespace"),
-		status: gauge("flagger_canary_status", "The last rollout: 0 progressing, 2 failed, 1 anything else.", "name", "namespace"),
-		weight: gauge("flagger_canary_weight", "Percent of the live traffic meant for a workload.", "workload", "namespace"),
+		info:    gauge("flagger_info", "The daemon's version and what moves the traffic.", "version", "mesh_provider"),
+		total:   gauge("flagger_canary_total", "Canaries that exist.", "namespace"),
+		status:  gauge("flagger_canary_status", "The last rollout: 0 progressing, 2 failed, 1 anything else.", "name", "namespace"),
+		weight:  gauge("flagger_canary_weight", "Percent of the live traffic that goes to a workload.", "workload", "namespace"),
+		applied: gauge("serin_traffic_applied", "Whether the Route shows the division of the live traffic that was decided: 1 or 0.", "name", "namespace"),
 		analysis: gauge("flagger_canary_metric_analysis",
 			"The last value of a metric of the canary revision, in percent, seconds, or requests a second.", "name", "namespace", "metric"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -65,11 +66,15 @@ func (f *families) begin(target types.NamespacedName) {
 func (f *families) drop(target types.NamespacedName) {
 	labels := prometheus.Labels{"name": target.Name, "namespace": target.Namespace}
 	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
-		f.status, f.analysis, f.duration, f.successes, f.failures,
+		f.status, f.applied, f.analysis, f.duration, f.successes, f.failures,
 		f.verdicts, f.rollouts, f.requests, f.hookCalls,
 	} {
 		v.DeletePartialMatch(labels)
 	}
+	f.forgetWeights(target)
+}
+
+func (f *families) forgetWeights(target types.NamespacedName) {
 	f.weight.DeleteLabelValues(target.Name, target.Namespace)
 	f.weight.DeleteLabelValues(primaryWorkload(target.Name), target.Namespace)
 }
@@ -79,7 +84,7 @@ func primaryWorkload(target string) string { return target + "-primary" }
 
 func (f *families) collectors() collectors {
 	return collectors{
-		f.info, f.total, f.status, f.weight, f.analysis, f.duration, f.successes, f.failures,
+		f.info, f.total, f.status, f.weight, f.applied, f.analysis, f.duration, f.successes, f.failures,
 		f.verdicts, f.rollouts, f.requests, f.hookCalls, f.errors,
 	}
 }

@@ -35,11 +35,18 @@ func ended(before, after *v1beta1.CanaryStatus) string {
 	return aborted
 }
 
-// abortedBetween reports whether an annotation made the rollout roll back.
+// abortedBetween reports whether an annotation made the traffic go back: that of
+// the rollout that runs, or of the revision that was promoted before.
 func abortedBetween(before, after *v1beta1.CanaryStatus) bool {
-	return running(before) && running(after) && start(before) == start(after) &&
-		before.Analysis.Stage != v1beta1.StageRollingBack && after.Analysis.Stage == v1beta1.StageRollingBack &&
-		before.Commands[v1beta1.AbortAnnotation] != after.Commands[v1beta1.AbortAnnotation]
+	if !rollingBack(after) || (rollingBack(before) && start(before) == start(after)) {
+		return false
+	}
+	return before.Commands[v1beta1.AbortAnnotation] != after.Commands[v1beta1.AbortAnnotation] ||
+		before.Commands[v1beta1.RollbackAnnotation] != after.Commands[v1beta1.RollbackAnnotation]
+}
+
+func rollingBack(status *v1beta1.CanaryStatus) bool {
+	return running(status) && status.Analysis.Stage == v1beta1.StageRollingBack
 }
 
 // duration is how long the rollout took that ended between two statuses, to the

@@ -37,6 +37,11 @@ func TestHowRolloutsEnd(t *testing.T) {
 			w.service.RouteReady = true
 			w.settle()
 		}, rolledBack, 1, 1},
+		{"an abort is refused, and then a check fails", func(w *world) {
+			w.canary.Annotations = map[string]string{v1beta1.AbortAnnotation: "rev-1/now"} // which is the primary one
+			w.settle()
+			w.say(analysis.Fail, 0)
+		}, rolledBack, 1, 1},
 		{"another revision", func(w *world) { w.push("rev-3"); w.settle() }, superseded, 0, 0},
 		{"another revision during the rollback", func(w *world) {
 			w.service.RouteReady = false
@@ -75,6 +80,34 @@ func TestHowRolloutsEnd(t *testing.T) {
 				t.Errorf("%d durations, want %d", got, tc.durations)
 			}
 		})
+	}
+}
+
+// A rollback by annotation is not one of the checks', whether a rollout runs or
+// not.
+func TestRollbackByHandIsAborted(t *testing.T) {
+	for name, begun := range map[string]v1beta1.CanaryStatus{
+		"in a rollout": {Phase: v1beta1.PhaseProgressing, Analysis: &v1beta1.AnalysisStatus{StartTime: metav1.NewMicroTime(time.Unix(1, 0)), Stage: v1beta1.StageMeasuring}},
+		"at rest":      {Phase: v1beta1.PhaseSucceeded, Analysis: &v1beta1.AnalysisStatus{StartTime: metav1.NewMicroTime(time.Unix(1, 0))}},
+	} {
+		w := newWorld(t)
+		back := begun.DeepCopy()
+		back.Phase, back.Analysis.Stage = v1beta1.PhaseProgressing, v1beta1.StageRollingBack
+		back.Commands = map[string]string{v1beta1.RollbackAnnotation: "now"}
+		if begun.Phase == v1beta1.PhaseSucceeded {
+			back.Analysis.StartTime = metav1.NewMicroTime(time.Unix(9, 0))
+		}
+		failed := back.DeepCopy()
+		failed.Phase, failed.Analysis.Stage = v1beta1.PhaseFailed, ""
+		before := &begun
+		for _, next := range []*v1beta1.CanaryStatus{back, failed} {
+			w.canary.Status = *next
+			w.Status(w.canary, before)
+			before = next
+		}
+		if got := w.result(aborted); got != 1 || w.result(rolledBack) != 0 {
+			t.Errorf("%s: %g rollouts are aborted and %g rolled back, want one aborted", name, got, w.result(rolledBack))
+		}
 	}
 }
 

@@ -3,7 +3,9 @@ package metrics
 import (
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 )
@@ -37,9 +39,7 @@ func (r *Recorder) Status(canary *v1beta1.Canary, before *v1beta1.CanaryStatus) 
 func (r *Recorder) show(k *known, status *v1beta1.CanaryStatus) {
 	name, namespace := k.target.Name, k.target.Namespace
 	r.status.WithLabelValues(name, namespace).Set(phaseValue(status.Phase))
-	weight := float64(status.CanaryWeight)
-	r.weight.WithLabelValues(name, namespace).Set(weight)
-	r.weight.WithLabelValues(primaryWorkload(name), namespace).Set(100 - weight)
+	r.showTraffic(k.target, status)
 	if status.Analysis == nil || len(status.Analysis.Metrics) == 0 {
 		return // the last values stay
 	}
@@ -55,6 +55,26 @@ func (r *Recorder) show(k *known, status *v1beta1.CanaryStatus) {
 		if !slices.Contains(k.metrics, metric) {
 			r.analysis.DeleteLabelValues(name, namespace, metric)
 		}
+	}
+}
+
+// showTraffic sets what was seen of the Route, and nothing where it was not.
+func (r *Recorder) showTraffic(target types.NamespacedName, status *v1beta1.CanaryStatus) {
+	if len(status.Traffic) == 0 {
+		r.forgetWeights(target)
+	} else {
+		weight := float64(status.CanaryWeight)
+		r.weight.WithLabelValues(target.Name, target.Namespace).Set(weight)
+		r.weight.WithLabelValues(primaryWorkload(target.Name), target.Namespace).Set(100 - weight)
+	}
+	condition := status.Condition(v1beta1.ConditionTrafficApplied)
+	switch {
+	case condition != nil && condition.Status == corev1.ConditionTrue:
+		r.applied.WithLabelValues(target.Name, target.Namespace).Set(1)
+	case condition != nil && condition.Status == corev1.ConditionFalse:
+		r.applied.WithLabelValues(target.Name, target.Namespace).Set(0)
+	default:
+		r.applied.DeleteLabelValues(target.Name, target.Namespace)
 	}
 }
 

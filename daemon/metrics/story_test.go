@@ -3,6 +3,8 @@ package metrics
 import (
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/serin-dev/serin/analysis"
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/rollout"
@@ -143,6 +145,50 @@ serin_verdicts_total{name="podinfo",namespace="test",result="fail"} 0
 serin_verdicts_total{name="podinfo",namespace="test",result="inconclusive"} 0
 serin_verdicts_total{name="podinfo",namespace="test",result="pass"} 1
 `, "serin_verdicts_total")
+}
+
+// The weights are those that the Route shows, and are unknown where it was not
+// seen: nothing is made up.
+func TestWeightsAreWhatTheRouteShows(t *testing.T) {
+	w := newWorld(t)
+	w.push("rev-2")
+	w.settle()
+	w.say(analysis.Pass, 100)
+	show := func(weight int32, traffic ...v1beta1.TrafficShare) {
+		before := w.canary.Status.DeepCopy()
+		w.canary.Status.CanaryWeight, w.canary.Status.Traffic = weight, traffic
+		w.Status(w.canary, before)
+	}
+	show(70, v1beta1.TrafficShare{Revision: "rev-1", Percent: 30}, v1beta1.TrafficShare{Revision: "rev-2", Percent: 70})
+	w.exposes(`
+flagger_canary_weight{namespace="test",workload="podinfo"} 70
+flagger_canary_weight{namespace="test",workload="podinfo-primary"} 30
+`, "flagger_canary_weight")
+	show(0)
+	w.exposes("", "flagger_canary_weight")
+}
+
+func TestTrafficThatIsNotAsDecidedIsShown(t *testing.T) {
+	w := newWorld(t)
+	const name = "serin_traffic_applied"
+	for _, tc := range []struct {
+		applied corev1.ConditionStatus
+		want    string
+	}{
+		{"", ""},
+		{corev1.ConditionTrue, `serin_traffic_applied{name="podinfo",namespace="test"} 1` + "\n"},
+		{corev1.ConditionFalse, `serin_traffic_applied{name="podinfo",namespace="test"} 0` + "\n"},
+		{corev1.ConditionUnknown, ""},
+		{corev1.ConditionFalse, `serin_traffic_applied{name="podinfo",namespace="test"} 0` + "\n"},
+		{"", ""},
+	} {
+		w.apply(tc.applied)
+		w.exposes(tc.want, name)
+	}
+	w.apply(corev1.ConditionFalse)
+	w.restart()
+	w.Seen(w.canary)
+	w.exposes(`serin_traffic_applied{name="podinfo",namespace="test"} 0`+"\n", name)
 }
 
 // A metric that is not in the file any more has no value any more; one that was

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serin-dev/serin/analysis"
@@ -73,6 +74,7 @@ func (w *world) decide() {
 	}
 	before := w.canary.Status
 	w.canary.Status = stored(w.T, d.Status)
+	w.canary.Status.Traffic = w.shown()
 	if !reflect.DeepEqual(before, w.canary.Status) {
 		w.Status(w.canary, &before)
 		w.Status(w.canary, &before)
@@ -84,6 +86,28 @@ func (w *world) decide() {
 			w.service.Traffic = append(w.service.Traffic, rollout.Target{Revision: t.Canary, Tag: rollout.CanaryTag, Percent: int64(t.Weight)})
 		}
 	}
+}
+
+// shown is what the Service's Route shows.
+func (w *world) shown() (traffic []v1beta1.TrafficShare) {
+	if w.service == nil {
+		return nil
+	}
+	for _, t := range w.service.Traffic {
+		traffic = append(traffic, v1beta1.TrafficShare{Revision: t.Revision, Tag: t.Tag, Percent: t.Percent})
+	}
+	return traffic
+}
+
+// apply says whether the Route shows what was decided; empty for not known.
+func (w *world) apply(applied corev1.ConditionStatus) {
+	before := w.canary.Status.DeepCopy()
+	s := &w.canary.Status
+	s.Conditions = slices.DeleteFunc(s.Conditions, func(c v1beta1.Condition) bool { return c.Type == v1beta1.ConditionTrafficApplied })
+	if applied != "" {
+		s.Conditions = append(s.Conditions, v1beta1.Condition{Type: v1beta1.ConditionTrafficApplied, Status: applied})
+	}
+	w.Status(w.canary, before)
 }
 
 // settle decides until nothing changes any more.

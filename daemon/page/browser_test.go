@@ -231,7 +231,7 @@ func TestReportOpensFromDisk(t *testing.T) {
 func TestNewsReachThePageAndLeaveTheReaderAlone(t *testing.T) {
 	s := newSite(t)
 	c := progressing()
-	c.Weight, c.Message = 40, "40 percent <b>now</b>"
+	c.Traffic, c.Message = []Share{{"podinfo-00007", 60}, {"podinfo-00008", 40}}, "40 percent <b>now</b>"
 	c.Commands[2].Label = "Abort it"
 	s.stream, s.until = hold(CanaryRegions(c).Event()), "document.body.dataset.result"
 	s.driver = `
@@ -268,7 +268,7 @@ func TestOverviewTakesNews(t *testing.T) {
 	s.stream, s.until = hold(OverviewRegions(o).Event()), live
 	for _, from := range []string{"overview", "none"} {
 		dom, complaints, _ := browse(t, s.URL+"/"+from, "--dump-dom")
-		for _, want := range []string{"10 Canaries in all namespaces: 3 need attention, 3 rollouts are under way.", ">newcomer</a>", "<title id=\"title\">(3 need attention) Serin</title>"} {
+		for _, want := range []string{"11 Canaries in all namespaces: 4 need attention, 3 rollouts are under way.", ">newcomer</a>", "<title id=\"title\">(4 need attention) Serin</title>"} {
 			if !strings.Contains(dom, want) {
 				t.Errorf("%s: after the news, the page has no %s", from, want)
 			}

@@ -50,13 +50,14 @@ func (m *markup) says(c *Canary) {
 	if said := c.sentence(); said != "" {
 		m.add(`<p class="why">%s</p>`, said)
 	}
+	m.warning(&c.Row, c.Now, maxText)
 	switch {
 	case c.Refused:
 		m.add(`<p class="sub">Nothing is done until the Canary is corrected. Traffic stays as it is.</p>`)
 	case c.Suspended:
 		m.add(`<p class="sub">Suspended by the Canary's spec: Serin leaves the Service alone.</p>`)
 	case c.Paused && !c.resting():
-		m.add(`<p class="sub">Paused at %d%%: no load is sent and no step is made.</p>`, c.Weight)
+		m.add(`<p class="sub">Paused at %d%%: no load is sent and no step is made.</p>`, c.WantedWeight)
 	case c.Began.IsZero():
 		m.add(`<p class="sub">There was no rollout yet. It begins with the next revision of the Service.</p>`)
 	}
@@ -65,9 +66,8 @@ func (m *markup) says(c *Canary) {
 // facts are where the rollout stands, in figures.
 func (m *markup) facts(c *Canary) {
 	m.add("<dl class=\"facts\">")
-	if !c.Began.IsZero() && (!c.resting() || c.Weight > 0) {
-		m.fact("Traffic to the canary", bar(c.Weight))
-	}
+	m.fact("Live traffic", c.division())
+	m.fact("Wanted", shares(c.Wanted))
 	m.fact("Primary", mono(c.PrimaryRevision))
 	if c.CanaryRevision != c.PrimaryRevision {
 		m.fact("Canary", mono(c.CanaryRevision))

@@ -26,8 +26,18 @@ type Row struct {
 	Phase, Stage string
 	// Strategy says in words how traffic is moved: "steps of 10% to 50%".
 	Strategy string
-	// Weight is the percent of the live traffic that the canary gets.
-	Weight int
+	// Weight is the percent of the live traffic that the Route shows for other
+	// revisions than the primary one, WantedWeight what it should show.
+	Weight, WantedWeight int
+	// Traffic is the division that the Route shows, in the order in which it is
+	// shown. Nil: it was not seen.
+	Traffic []Share
+	// Wanted is the division that was decided, where the Route shows another.
+	Wanted []Share
+	// NotApplied says why the Route does not show any more what was decided, and
+	// NotAppliedSince since when. Empty: it does. Zero: not known.
+	NotApplied      string
+	NotAppliedSince time.Time
 	// FailedChecks of Threshold end the rollout. Threshold 0: not shown.
 	FailedChecks, Threshold int
 	// Paused is by annotation, Suspended by the spec, and Refused says that the
@@ -42,6 +52,12 @@ type Row struct {
 	WaitingFor string
 	// Since is the last change of phase. Zero: not shown.
 	Since time.Time
+}
+
+// Share is a revision's part of the live traffic, in percent.
+type Share struct {
+	Revision string
+	Percent  int
 }
 
 // Canary is the page of one Canary, or the report of one rollout.

@@ -100,6 +100,7 @@ func progressing() *Canary {
 			{Name: "pause", Label: "Pause", For: "podinfo-00008"},
 			{Name: "promote", Label: "Promote now", Confirm: "podinfo-00008 gets all traffic at once, without further checks.", For: "podinfo-00008"},
 			{Name: "abort", Label: "Abort", Confirm: "podinfo-00007 gets all traffic back, and podinfo-00008 is not tried again.", For: "podinfo-00008"},
+			{Name: "rollback", Label: "Roll back", Confirm: "Takes podinfo-00008 to 0 % now and gives all traffic to podinfo-00007, until the next push.", For: "podinfo-00008"},
 		},
 		Reports: []Link{{"/canaries/shop/podinfo/reports/7", "podinfo-00007, promoted on 2 March"}, {"//evil.example/", "no"}},
 	}
@@ -118,7 +119,10 @@ func failed() *Canary {
 			{began.Add(62 * time.Second), "Warning", "Rolling back checkout.shop success rate 96.3% (95% between 95.2% and 97.2%) is below 99%; 2,480 requests", 1},
 			{began.Add(70 * time.Second), "Warning", "Canary failed! checkout-00013 gets no traffic, checkout-00012 serves checkout.shop", 1},
 		},
-		Commands: []Command{{Name: "retry", Label: "Try again"}},
+		Commands: []Command{
+			{Name: "retry", Label: "Try again"},
+			{Name: "rollback", Label: "Roll back", Confirm: "Takes checkout-00012 to 0 % now and gives all traffic to checkout-00011, until the next push.", For: "checkout-00012"},
+		},
 	}
 	c.Load.Weights = []report.Level{{At: 0, Percent: 0}}
 	return c
@@ -133,6 +137,18 @@ func waiting() *Canary {
 	return c
 }
 
+// overwritten is a Canary whose Service somebody else has divided.
+func overwritten() *Canary {
+	c := progressing()
+	c.Weight, c.WantedWeight = 45, 30
+	c.Traffic = []Share{{"podinfo-00007", 55}, {"podinfo-00008", 0}, {"podinfo-00006", 45}}
+	c.Wanted = []Share{{"podinfo-00007", 70}, {"podinfo-00008", 30}}
+	c.NotApplied, c.NotAppliedSince = overwrittenBy, began.Add(240*time.Second)
+	return c
+}
+
+const overwrittenBy = "spec.traffic of service shop/podinfo was changed by kubectl-edit: take traffic out of its manifest, as the rollout sets it"
+
 func untouched() *Canary { return &Canary{Row: rows()[5], Version: "v0.9.0", Now: began} }
 
 func refused() *Canary { return &Canary{Row: rows()[0], Version: "v0.9.0", Now: began} }
@@ -140,21 +156,27 @@ func refused() *Canary { return &Canary{Row: rows()[0], Version: "v0.9.0", Now: 
 func rows() []Row {
 	ago := func(d time.Duration) time.Time { return began.Add(252 * time.Second).Add(-d) }
 	return []Row{
-		{Namespace: "pay", Name: "ledger", Phase: "Initialized", Refused: true, PrimaryRevision: "ledger-00002", Since: ago(26 * time.Hour),
+		{Namespace: "pay", Name: "ledger", Phase: "Initialized", Refused: true, PrimaryRevision: "ledger-00002", Traffic: []Share{{"ledger-00002", 100}}, Since: ago(26 * time.Hour),
 			Message: "spec.analysis.stepWeight: 30 goes over maxWeight 20: set a step of at most 20"},
 		{Namespace: "shop", Name: "checkout", Phase: "Failed", Strategy: "steps of 10% to 50%", FailedChecks: 1, Threshold: 5, Verdict: "fail",
-			PrimaryRevision: "checkout-00012", CanaryRevision: "checkout-00013", Since: ago(3 * time.Minute),
+			PrimaryRevision: "checkout-00012", CanaryRevision: "checkout-00013", Traffic: []Share{{"checkout-00012", 100}}, Since: ago(3 * time.Minute),
 			Message: "success rate 96.3% (95% between 95.2% and 97.2%) is below 99%; 2,480 requests"},
 		{Namespace: "shop", Name: "search", Service: "search-api", Phase: "WaitingPromotion", Stage: "ConfirmPromotion", Strategy: "steps of 20% to 50%", Weight: 50, Threshold: 5, Verdict: "pass",
-			PrimaryRevision: "search-00004", CanaryRevision: "search-00005", Since: ago(41 * time.Minute), WaitingFor: "serin.dev/approve", Message: "success rate 99.96% is above 99%; 2,470 requests"},
-		{Namespace: "shop", Name: "podinfo", Phase: "Progressing", Stage: "Measuring", Strategy: "steps of 10% to 50%", Weight: 30, FailedChecks: 0, Threshold: 5, Verdict: "inconclusive",
-			PrimaryRevision: "podinfo-00007", CanaryRevision: "podinfo-00008", Since: ago(260 * time.Second), Message: "success rate 99.95% is not yet told from 99%; 2,010 requests"},
+			PrimaryRevision: "search-00004", CanaryRevision: "search-00005", Traffic: []Share{{"search-00004", 50}, {"search-00005", 50}}, Since: ago(41 * time.Minute), WaitingFor: "serin.dev/approve", Message: "success rate 99.96% is above 99%; 2,470 requests"},
+		{Namespace: "shop", Name: "podinfo", Phase: "Progressing", Stage: "Measuring", Strategy: "steps of 10% to 50%", Weight: 30, WantedWeight: 30, FailedChecks: 0, Threshold: 5, Verdict: "inconclusive",
+			PrimaryRevision: "podinfo-00007", CanaryRevision: "podinfo-00008", Traffic: []Share{{"podinfo-00007", 70}, {"podinfo-00008", 30}}, Since: ago(260 * time.Second), Message: "success rate 99.95% is not yet told from 99%; 2,010 requests"},
 		{Namespace: "media", Name: "thumbnails", Phase: "Progressing", Stage: "WaitingForRevision", Strategy: "5 checks, then all", Threshold: 3,
-			PrimaryRevision: "thumbnails-00031", CanaryRevision: "thumbnails-00032", Since: ago(20 * time.Second), Message: "revision thumbnails-00032 is not ready: Deploying"},
-		{Namespace: "shop", Name: "basket", Phase: "Initialized", Strategy: "steps of 10% to 50%", Threshold: 5, PrimaryRevision: "basket-00001", Since: ago(5 * time.Hour)},
-		{Namespace: "media", Name: "transcode", Phase: "Succeeded", PrimaryRevision: "transcode-00009", CanaryRevision: "transcode-00009", Verdict: "pass", Since: ago(74 * time.Hour)},
-		{Namespace: "pay", Name: "fx-rates", Phase: "Initialized", Suspended: true, PrimaryRevision: "fx-rates-00003", Since: ago(200 * time.Hour)},
-		{Namespace: "pay", Name: "invoices", Phase: "Progressing", Stage: "Measuring", Paused: true, Weight: 10, FailedChecks: 2, Threshold: 5, PrimaryRevision: "invoices-00003", CanaryRevision: "invoices-00004", Since: ago(12 * time.Minute), Message: "paused by annotation serin.dev/pause"},
+			PrimaryRevision: "thumbnails-00031", CanaryRevision: "thumbnails-00032", Traffic: []Share{{"thumbnails-00031", 100}}, Since: ago(20 * time.Second), Message: "revision thumbnails-00032 is not ready: Deploying"},
+		{Namespace: "shop", Name: "basket", Phase: "Initialized", Strategy: "steps of 10% to 50%", Threshold: 5, PrimaryRevision: "basket-00001", Weight: 20, Since: ago(5 * time.Hour),
+			Traffic: []Share{{"basket-00001", 80}, {"basket-00000", 20}}}, // which it kept
+
+		{Namespace: "media", Name: "transcode", Phase: "Succeeded", PrimaryRevision: "transcode-00009", CanaryRevision: "transcode-00009", Verdict: "pass", Since: ago(74 * time.Hour), Traffic: []Share{{"transcode-00009", 100}}},
+		{Namespace: "media", Name: "upload", Phase: "Succeeded", PrimaryRevision: "upload-00004", CanaryRevision: "upload-00005", Verdict: "pass", Since: ago(2 * time.Hour),
+			Weight: 100, Traffic: []Share{{"upload-00004", 100}}, Wanted: []Share{{"upload-00005", 100}},
+			NotApplied: "spec.traffic of service media/upload was changed by argocd-controller", NotAppliedSince: ago(10 * time.Minute)},
+		{Namespace: "pay", Name: "fx-rates", Phase: "Initialized", Suspended: true, PrimaryRevision: "fx-rates-00003", Traffic: []Share{{"fx-rates-00003", 100}}, Since: ago(200 * time.Hour)},
+		{Namespace: "pay", Name: "invoices", Phase: "Progressing", Stage: "Measuring", Paused: true, Weight: 5, WantedWeight: 10, FailedChecks: 2, Threshold: 5, PrimaryRevision: "invoices-00003", CanaryRevision: "invoices-00004",
+			Traffic: []Share{{"invoices-00003", 95}, {"invoices-00004", 5}}, Wanted: []Share{{"invoices-00003", 90}, {"invoices-00004", 10}}, Since: ago(12 * time.Minute), Message: "paused by annotation serin.dev/pause"},
 	}
 }
 

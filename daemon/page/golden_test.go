@@ -23,6 +23,7 @@ func pages() map[string]func(io.Writer) error {
 			return WriteOverview(w, &Overview{Version: "v0.9.0", Namespaces: "namespace shop", Now: began})
 		},
 		"progressing": canary(progressing()),
+		"overwritten": canary(overwritten()),
 		"failed":      canary(failed()),
 		"waiting":     canary(waiting()),
 		"untouched":   canary(untouched()),

@@ -56,10 +56,12 @@ func (r *Row) urgency() (group, int) {
 		return needsAttention, 1
 	case r.Suspended:
 		return atRest, 1
-	case r.waits():
+	case r.NotApplied != "":
 		return needsAttention, 2
-	case r.Paused && !r.resting():
+	case r.waits():
 		return needsAttention, 3
+	case r.Paused && !r.resting():
+		return needsAttention, 4
 	case r.resting():
 		return atRest, 0
 	}

@@ -69,7 +69,7 @@ func (c *Canary) nothing() string {
 	switch {
 	case c.Began.IsZero():
 		return "Nothing yet: revisions are measured during a rollout."
-	case c.resting():
+	case c.resting(), c.Stage == "RollingBack": // by hand, for example
 		return "Nothing: no request of this rollout was measured, or the daemon was started anew since."
 	}
 	return "Nothing yet: the load begins when the revision is ready."

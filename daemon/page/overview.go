@@ -137,8 +137,9 @@ func (m *markup) row(r *Row, now time.Time) {
 	m.add(`<span class="sub">%s</span></th>`, r.where())
 	m.add(`<td role="cell">%s`, r.state())
 	if said := r.sentence(); said != "" {
-		m.add(`<span class="sub said">%s</span>`, cut(said, 180))
+		m.add(`<span class="sub said">%s</span>`, cut(said, maxSentence))
 	}
+	m.warning(r, now, maxSentence)
 	m.add(`</td><td role="cell">%s</td>`, r.traffic())
 	m.add(`<td role="cell">%s</td><td role="cell" class="since">%s</td></tr>`+"\n", r.revisions(), part(func(m *markup) {
 		if !r.Since.IsZero() {
@@ -147,25 +148,15 @@ func (m *markup) row(r *Row, now time.Time) {
 	}))
 }
 
+// maxSentence is the longest of the overview.
+const maxSentence = 180
+
 // where is the namespace, and the Service where it has another name.
 func (r *Row) where() string {
 	if r.Service == "" || r.Service == r.Name {
 		return name(r.Namespace)
 	}
 	return name(r.Namespace) + ", Service " + name(r.Service)
-}
-
-// traffic is the weight, and how many checks failed.
-func (r *Row) traffic() trusted {
-	if r.resting() && r.Weight == 0 || r.CanaryRevision == "" {
-		return ""
-	}
-	return part(func(m *markup) {
-		m.add("%s", bar(r.Weight))
-		if r.FailedChecks > 0 {
-			m.add(`<span class="sub">%s</span>`, r.failures())
-		}
-	})
 }
 
 // failures are the failed checks, of those that end the rollout.

@@ -25,7 +25,8 @@ func hostileCanary() *Canary {
 	h := hostile
 	c := progressing()
 	c.Row = Row{Namespace: h, Name: h, Service: h + "2", Phase: h, Stage: h, Strategy: h, Weight: -7, FailedChecks: 3, Threshold: 1,
-		PrimaryRevision: h, CanaryRevision: h + "2", Verdict: h, Message: h, WaitingFor: h, Since: began}
+		PrimaryRevision: h, CanaryRevision: h + "2", Verdict: h, Message: h, WaitingFor: h, Since: began,
+		Traffic: []Share{{h, -7}, {h + "2", 107}}, Wanted: []Share{{h, 100}}, NotApplied: h, NotAppliedSince: began}
 	c.Version, c.Plan, c.Said = h, h, h
 	c.Checks = []Check{{began, 1, 400, h, []Metric{{h, "pass", h, h}, {h, h, "", ""}}}}
 	c.Events = []Event{{began, h, h, 2}, {began, "Warning", h, 1}}
@@ -163,14 +164,14 @@ func TestReportNeedsNothingElse(t *testing.T) {
 func TestThoseThatNeedSomebodyComeFirst(t *testing.T) {
 	got := render(t, pages()["overview"])
 	last := -1
-	for _, name := range []string{"Needs attention", "checkout", "ledger", "search", "invoices", "Under way", "thumbnails", "podinfo", "At rest", "transcode", "basket", "fx-rates"} {
+	for _, name := range []string{"Needs attention", "checkout", "ledger", "upload", "search", "invoices", "Under way", "thumbnails", "podinfo", "At rest", "transcode", "basket", "fx-rates"} {
 		at := strings.Index(got, ">"+name)
 		if at < last {
 			t.Errorf("%s comes too early", name)
 		}
 		last = at
 	}
-	if want := "9 Canaries in all namespaces: 4 need attention, 2 rollouts are under way."; !strings.Contains(got, want) {
+	if want := "10 Canaries in all namespaces: 5 need attention, 2 rollouts are under way."; !strings.Contains(got, want) {
 		t.Errorf("the overview does not say %q", want)
 	}
 }
@@ -204,6 +205,12 @@ func TestEmptyPagesSayWhatToDo(t *testing.T) {
 			}
 		}
 	}
+	back := progressing()
+	back.Load, back.Stage = report.Run{}, "RollingBack"
+	got := render(t, func(w io.Writer) error { return WriteCanary(w, back) })
+	if want := "Nothing: no request of this rollout was measured"; !strings.Contains(got, want) || strings.Contains(got, "the load begins") {
+		t.Errorf("a rollback by hand does not say %q, or promises load", want)
+	}
 	var none Canary
 	if err := WriteCanary(io.Discard, &none); err != nil {
 		t.Error(err)
@@ -218,6 +225,7 @@ func TestCommandsAreFormsThatSayWhatWasSeen(t *testing.T) {
 	for _, want := range []string{
 		`<form method="post" action="/api/v1/canaries/shop/podinfo/pause"><input type="hidden" name="for" value="podinfo-00008"><button id="do-pause">Pause</button></form>`,
 		`<details class="ask" id="ask-abort"><summary id="sum-abort">Abort</summary>`,
+		`<details class="ask" id="ask-rollback"><summary id="sum-rollback">Roll back</summary>`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page has no %s", want)
@@ -250,10 +258,10 @@ func TestOnlyWhatChangedIsSentInOneLine(t *testing.T) {
 	if event := CanaryRegions(c).Changed(before).Event(); event != nil {
 		t.Errorf("a second in which nothing happened sends %.200s", event)
 	}
-	c.Weight, c.Message = 40, hostile
+	c.Traffic, c.Message = []Share{{"podinfo-00007", 60}, {"podinfo-00008", 40}}, hostile
 	changed := CanaryRegions(c).Changed(before)
 	if len(changed) != 2 || changed["says"] == "" || changed["facts"] == "" {
-		t.Errorf("another weight and message send %d regions, want says and facts", len(changed))
+		t.Errorf("another division and message send %d regions, want says and facts", len(changed))
 	}
 	event := string(changed.Event())
 	data, ok := strings.CutPrefix(event, "data: ")

@@ -15,7 +15,7 @@ var stages = map[string]string{
 	"Measuring":              "Measures both revisions",
 	"ConfirmTrafficIncrease": "Waits for approval of the next step",
 	"ConfirmPromotion":       "Waits for approval of the promotion",
-	"Watching":               "Serves everything, still compared",
+	"Watching":               "Compares the new revision with the old for a while longer",
 	"RollingBack":            "Gives all traffic back",
 	"PostRollout":            "Calls the post-rollout hooks",
 }

@@ -52,11 +52,11 @@ func difference(before, now *v1beta1.CanaryStatus) []string {
 	if a != nil && (newRollout || a.Stage != b.Stage) {
 		switch a.Stage {
 		case v1beta1.StageWaitingForRevision:
-			lines = append(lines, fmt.Sprintf("%s is new: no live traffic, waiting until it is ready", a.CanaryRevision))
+			lines = append(lines, fmt.Sprintf("%s is new: %s, waiting until it is ready", a.CanaryRevision, live(now, a.CanaryRevision)))
 		case v1beta1.StageRollingBack:
 			lines = append(lines, fmt.Sprintf("rolling back: %s", a.Message))
 		case v1beta1.StageMeasuring:
-			lines = append(lines, fmt.Sprintf("measuring %s against %s, %d %% of the live traffic", a.CanaryRevision, a.PrimaryRevision, now.CanaryWeight))
+			lines = append(lines, fmt.Sprintf("measuring %s against %s, %d %% of the live traffic", a.CanaryRevision, a.PrimaryRevision, a.Weight))
 		default: // is over soon, or not in the guide
 		}
 	}
@@ -68,6 +68,20 @@ func difference(before, now *v1beta1.CanaryStatus) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// live is the part of the live traffic that a revision was seen to get.
+func live(status *v1beta1.CanaryStatus, revision string) string {
+	percent := int64(0)
+	for _, t := range status.Traffic {
+		if t.Revision == revision {
+			percent += t.Percent
+		}
+	}
+	if percent == 0 {
+		return "no live traffic"
+	}
+	return fmt.Sprintf("%d %% of the live traffic", percent)
 }
 
 func checkLine(a *v1beta1.AnalysisStatus, check int64) string {

@@ -38,6 +38,27 @@ func TestDemoFailsUnlessEachRolloutEndsAsItShould(t *testing.T) {
 	}
 }
 
+// The step that is measured is the wanted one; what a new revision gets is what
+// the Route shows.
+func TestNarratorTellsStepsAndTraffic(t *testing.T) {
+	before := &v1beta1.CanaryStatus{Phase: v1beta1.PhaseProgressing}
+	at := func(stage v1beta1.Stage, traffic ...v1beta1.TrafficShare) *v1beta1.CanaryStatus {
+		return &v1beta1.CanaryStatus{Phase: v1beta1.PhaseProgressing, CanaryWeight: 10, Traffic: traffic, Analysis: &v1beta1.AnalysisStatus{
+			PrimaryRevision: "podinfo-00001", CanaryRevision: "podinfo-00002", Stage: stage, Weight: 20,
+		}}
+	}
+	served := []v1beta1.TrafficShare{{Revision: "podinfo-00001", Percent: 90}, {Revision: "podinfo-00002", Percent: 4}, {Revision: "podinfo-00002", Tag: "mine", Percent: 6}}
+	for want, now := range map[string]*v1beta1.CanaryStatus{
+		"measuring podinfo-00002 against podinfo-00001, 20 % of the live traffic":   at(v1beta1.StageMeasuring),
+		"podinfo-00002 is new: no live traffic, waiting until it is ready":          at(v1beta1.StageWaitingForRevision, served[0]),
+		"podinfo-00002 is new: 10 % of the live traffic, waiting until it is ready": at(v1beta1.StageWaitingForRevision, served...),
+	} {
+		if lines := difference(before, now); len(lines) != 1 || lines[0] != want {
+			t.Errorf("tells %q, want %q", lines, want)
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	var out strings.Builder
 	narrator{&out}.table([]result{
