@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -14,83 +11,18 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// share is a revision's part of the live traffic, in percent.
-type share struct {
-	revision string
-	percent  int64
-}
-
 // primary is the revision that serves, or is to serve, what the canary revision
 // does not.
 func primary(c *v1beta1.Canary) string {
-	if c.Running() && c.Status.Phase != v1beta1.PhaseFinalising {
-		return c.Status.Analysis.PrimaryRevision
-	}
-	return c.Status.LastPromotedSpec
-}
-
-// observed is the division that the Route was last seen to show; nil where it
-// was not seen. It has the revisions with traffic, and those with Serin's tags
-// and none: the primary one, the canary one, and then others by their names.
-func observed(c *v1beta1.Canary) []share {
-	percents := make(map[string]int64)
-	for _, t := range c.Status.Traffic {
-		if t.Percent > 0 || t.Tag == v1beta1.PrimaryTag || t.Tag == v1beta1.CanaryTag {
-			percents[t.Revision] += t.Percent
-		}
-	}
-	return inOrder(c, percents)
-}
-
-// wanted is the division that the daemon has decided on; nil where there is
-// none: before it has pinned a revision, while it is suspended, and when the
-// Canary is deleted.
-func wanted(c *v1beta1.Canary) []share {
-	s := &c.Status
-	if c.Spec.Suspend || c.DeletionTimestamp != nil || primary(c) == "" {
-		return nil
-	}
-	percents := make(map[string]int64)
-	left := int64(100)
-	give := func(revision string, percent int64) {
-		if percent > 0 && revision != primary(c) {
-			percents[revision] += percent
-			left -= percent
-		}
-	}
-	for _, kept := range s.KeptShares {
-		give(kept.Revision, kept.Percent)
-	}
-	switch s.Phase {
-	case v1beta1.PhaseInitialized, v1beta1.PhaseFinalising, v1beta1.PhaseSucceeded, v1beta1.PhaseFailed:
-	default:
-		if !c.Running() {
-			return nil
-		}
-		give(s.Analysis.CanaryRevision, int64(s.Analysis.Weight))
-	}
-	if left > 0 {
-		percents[primary(c)] = left
-	}
-	return inOrder(c, percents)
-}
-
-func inOrder(c *v1beta1.Canary, percents map[string]int64) []share {
-	place := func(r string) int { return slices.Index([]string{revision(c), primary(c)}, r) }
-	var shares []share
-	for _, r := range slices.SortedFunc(maps.Keys(percents), func(a, b string) int {
-		return cmp.Or(cmp.Compare(place(b), place(a)), cmp.Compare(a, b))
-	}) {
-		shares = append(shares, share{r, percents[r]})
-	}
-	return shares
+	division, _ := c.Status.Division()
+	return division.Primary
 }
 
 // of is a revision's percent in a division.
-func of(shares []share, revision string) int64 {
+func of(shares []v1beta1.TrafficShare, revision string) int64 {
 	for _, s := range shares {
-		if s.revision == revision {
-			return s.percent
+		if s.Revision == revision {
+			return s.Percent
 		}
 	}
 	return 0
@@ -98,13 +30,13 @@ func of(shares []share, revision string) int64 {
 
 // missed is the division that is wanted, where the Route was seen to show
 // another one, and else nil.
-func missed(c *v1beta1.Canary) []share {
-	seen, want := observed(c), wanted(c)
+func missed(c *v1beta1.Canary) []v1beta1.TrafficShare {
+	seen, want := c.ObservedShares(), c.WantedShares()
 	if len(seen) == 0 || len(want) == 0 {
 		return nil
 	}
 	for _, s := range want { // both add up to 100
-		if of(seen, s.revision) != s.percent {
+		if of(seen, s.Revision) != s.Percent {
 			return want
 		}
 	}
@@ -147,7 +79,7 @@ func weight(c *v1beta1.Canary) string {
 
 // reached says how much of the live traffic the canary revision has.
 func reached(c *v1beta1.Canary) string {
-	seen, want := of(observed(c), revision(c)), int64(c.Status.Analysis.Weight)
+	seen, want := of(c.ObservedShares(), revision(c)), int64(c.Status.Analysis.Weight)
 	switch {
 	case len(c.Status.Traffic) == 0:
 		return fmt.Sprintf("%d %% (wanted)", want)
@@ -165,7 +97,7 @@ func (v view) traffic(c *v1beta1.Canary) page {
 	if want := missed(c); want != nil {
 		texts := make([]string, len(want))
 		for i, s := range want {
-			texts[i] = fmt.Sprintf("%d %% for %s", s.percent, s.revision)
+			texts[i] = fmt.Sprintf("%d %% for %s", s.Percent, s.Revision)
 		}
 		p = append(p, v.labelled("Wanted", yellow(strings.Join(texts, ", ")))...)
 	}
@@ -180,20 +112,20 @@ func (v view) traffic(c *v1beta1.Canary) page {
 
 // shares has a bar for each revision.
 func (v view) shares(c *v1beta1.Canary) page {
-	seen := observed(c)
+	seen := c.ObservedShares()
 	if len(seen) == 0 && c.Status.LastPromotedSpec != "" {
 		return v.labelled("Traffic", plain("not known: the daemon has not seen the Route yet"))
 	}
 	width := 0
 	for _, s := range seen {
-		width = max(width, utf8.RuneCountInString(clean(s.revision)))
+		width = max(width, utf8.RuneCountInString(clean(s.Revision)))
 	}
 	var p page
 	label := "Traffic"
 	for _, s := range seen {
 		p = append(p, line{
-			plain(pad(label, labelColumns)), plain(pad(clean(s.revision), width+2)),
-			plain(bar(s.percent, barColumns)), plain(fmt.Sprintf(" %3d %%", s.percent)),
+			plain(pad(label, labelColumns)), plain(pad(clean(s.Revision), width+2)),
+			plain(bar(s.Percent, barColumns)), plain(fmt.Sprintf(" %3d %%", s.Percent)),
 		})
 		label = ""
 	}

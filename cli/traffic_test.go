@@ -23,26 +23,26 @@ func TestWantedIsToldWhereTheRouteShowsSomethingElse(t *testing.T) {
 		canary *v1beta1.Canary
 		want   string
 	}{
-		"it shows the step":                 {podinfo(), ""},
-		"the next step is not there yet":    {podinfo(routed(10, "podinfo-00001 primary 90", "podinfo-00002 canary 10")), "80 podinfo-00001, 20 podinfo-00002"},
-		"the canary has what it should":     {podinfo(routed(50, "podinfo-00001 primary 50", "podinfo-00002 canary 20", "podinfo-00003  30")), "80 podinfo-00001, 20 podinfo-00002"},
-		"it goes back":                      {podinfo(func(c *v1beta1.Canary) { c.Status.Analysis.Weight = 0 }), "100 podinfo-00001"},
-		"promoted, and shown":               {podinfo(promotedOver), ""},
-		"promoted, and changed":             {podinfo(promotedOver, wrong), "100 podinfo-00002"},
-		"finalising":                        {podinfo(promotedOver, at(v1beta1.PhaseFinalising, ""), wrong), "100 podinfo-00002"},
-		"finalising, not yet pinned":        {podinfo(promotedOver, at(v1beta1.PhaseFinalising, ""), routed(100, "podinfo-00001 primary 0", "podinfo-00002 canary 100")), ""},
-		"failed, and changed":               {podinfo(at(v1beta1.PhaseFailed, ""), wrong), "100 podinfo-00001"},
-		"others keep their shares":          {podinfo(kept, initialized, routed(30, "podinfo-00001 primary 70", "podinfo-00000  30")), ""},
-		"others have lost what they kept":   {podinfo(kept, initialized, routed(0, "podinfo-00001 primary 100")), "70 podinfo-00001, 30 podinfo-00000"},
-		"the Route was not seen":            {podinfo(routed(10)), ""},
-		"nothing is wanted: suspended":      {podinfo(suspended, wrong), ""},
-		"nothing is wanted: deleted":        {podinfo(deleted, wrong), ""},
-		"nothing is wanted: new":            {podinfo(fresh, wrong), ""},
-		"nothing is wanted: not yet pinned": {podinfo(at(v1beta1.PhaseInitializing, ""), wrong), ""},
+		"it shows the step":               {podinfo(), ""},
+		"the next step is not there yet":  {podinfo(routed(10, "podinfo-00001 primary 90", "podinfo-00002 canary 10")), "80 podinfo-00001, 20 podinfo-00002"},
+		"the canary has what it should":   {podinfo(routed(50, "podinfo-00001 primary 50", "podinfo-00002 canary 20", "podinfo-00003  30")), "80 podinfo-00001, 20 podinfo-00002"},
+		"it goes back":                    {podinfo(func(c *v1beta1.Canary) { c.Status.Analysis.Weight = 0 }), "100 podinfo-00001"},
+		"promoted, and shown":             {podinfo(promotedOver), ""},
+		"promoted, and changed":           {podinfo(promotedOver, wrong), "100 podinfo-00002"},
+		"finalising":                      {podinfo(promotedOver, at(v1beta1.PhaseFinalising, ""), wrong), "100 podinfo-00002"},
+		"finalising, not yet pinned":      {podinfo(promotedOver, at(v1beta1.PhaseFinalising, ""), routed(100, "podinfo-00001 primary 0", "podinfo-00002 canary 100")), ""},
+		"failed, and changed":             {podinfo(at(v1beta1.PhaseFailed, ""), wrong), "100 podinfo-00001"},
+		"others keep their shares":        {podinfo(kept, initialized, routed(30, "podinfo-00001 primary 70", "podinfo-00000  30")), ""},
+		"others have lost what they kept": {podinfo(kept, initialized, routed(0, "podinfo-00001 primary 100")), "70 podinfo-00001, 30 podinfo-00000"},
+		"the Route was not seen":          {podinfo(routed(10)), ""},
+		"nothing is wanted: suspended":    {podinfo(suspended, wrong), ""},
+		"nothing is wanted: deleted":      {podinfo(deleted, wrong), ""},
+		"nothing is wanted: new":          {podinfo(fresh, wrong), ""},
+		"decided, and not yet pinned":     {podinfo(at(v1beta1.PhaseInitializing, ""), wrong), "100 podinfo-00001"},
 	} {
 		var parts []string
 		for _, s := range missed(tc.canary) {
-			parts = append(parts, fmt.Sprint(s.percent, " ", s.revision))
+			parts = append(parts, fmt.Sprint(s.Percent, " ", s.Revision))
 		}
 		if got := strings.Join(parts, ", "); got != tc.want {
 			t.Errorf("%s: wanted is %q, want %q", name, got, tc.want)

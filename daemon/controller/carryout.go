@@ -138,7 +138,7 @@ func (r *Reconciler) moveTraffic(ctx context.Context, canary *v1beta1.Canary, se
 	}
 	next, err := knative.Divide(service, *d.Traffic, rollout.Left{
 		Canary: canary.Name, UID: canary.UID, Revert: canary.Spec.RevertOnDeletion, Failed: d.Status.Failed,
-	})
+	}, d.Drop...)
 	if err != nil || next == nil {
 		return 0, err
 	}

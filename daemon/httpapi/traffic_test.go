@@ -69,7 +69,7 @@ func TestPageShowsWhatTheRouteShows(t *testing.T) {
 		"failed, and changed":            {rollingOut(in(v1beta1.PhaseFailed)), "80 app-00001, 20 app-00002", "100 app-00001", 0},
 		"others keep their shares":       {rollingOut(in(v1beta1.PhaseInitialized), keeping, routed("app-00001 primary 70", "app-00000  30")), "70 app-00001, 30 app-00000", "", 30},
 		"others have lost their shares":  {rollingOut(in(v1beta1.PhaseInitialized), keeping, routed("app-00001 primary 100")), "100 app-00001", "70 app-00001, 30 app-00000", 30},
-		"not yet pinned":                 {rollingOut(in(v1beta1.PhaseInitializing)), "80 app-00001, 20 app-00002", "", 0},
+		"decided, and not yet pinned":    {rollingOut(in(v1beta1.PhaseInitializing)), "80 app-00001, 20 app-00002", "100 app-00001", 0},
 		"nothing was pinned ever":        {rollingOut(in(v1beta1.PhaseInitialized), promotedTo("")), "20 app-00002, 80 app-00001", "", 0},
 		"suspended":                      {suspended, "100 app-00003", "", 0},
 		"deleted":                        {deleted, "100 app-00003", "", 0},

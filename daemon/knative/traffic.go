@@ -12,8 +12,8 @@ import (
 )
 
 // divide returns the traffic block that divides the live traffic as wanted and
-// keeps the user's tagged targets of the current one.
-func divide(current []servingv1.TrafficTarget, want rollout.Traffic) []servingv1.TrafficTarget {
+// keeps the user's tagged targets of the current one, but for those to drop.
+func divide(current []servingv1.TrafficTarget, want rollout.Traffic, drop ...string) []servingv1.TrafficTarget {
 	targets := []servingv1.TrafficTarget{pin(want.Primary, rollout.PrimaryTag, want.PrimaryPercent())}
 	if want.Canary != "" {
 		targets = append(targets, pin(want.Canary, rollout.CanaryTag, int64(want.Weight)))
@@ -22,7 +22,7 @@ func divide(current []servingv1.TrafficTarget, want rollout.Traffic) []servingv1
 		targets = append(targets, pin(kept.Revision, "", kept.Percent))
 	}
 	for _, t := range current {
-		if t.Tag == "" || t.Tag == rollout.PrimaryTag || t.Tag == rollout.CanaryTag || slices.Contains(want.Drop, t.Tag) {
+		if t.Tag == "" || t.Tag == rollout.PrimaryTag || t.Tag == rollout.CanaryTag || slices.Contains(drop, t.Tag) {
 			continue
 		}
 		if percent(t) != 0 {
@@ -40,8 +40,8 @@ func pin(revision, tag string, percent int64) servingv1.TrafficTarget {
 // Divide returns a copy of the Service with the wanted division, and with a note of
 // what is to be undone when the Canary is gone; or nil where both are in place
 // already. The traffic that is found by the first division of a Canary's life is
-// kept in an annotation.
-func Divide(service *servingv1.Service, want rollout.Traffic, left rollout.Left) (*servingv1.Service, error) {
+// kept in an annotation. The user's targets with a tag to drop go.
+func Divide(service *servingv1.Service, want rollout.Traffic, left rollout.Left, drop ...string) (*servingv1.Service, error) {
 	next := service.DeepCopy()
 	if next.Annotations == nil {
 		next.Annotations = make(map[string]string)
@@ -59,7 +59,7 @@ func Divide(service *servingv1.Service, want rollout.Traffic, left rollout.Left)
 	}
 	next.Annotations[CanaryAnnotation] = string(note)
 	next.Annotations[PrimaryRevisionAnnotation] = want.Primary
-	next.Spec.Traffic = divide(service.Spec.Traffic, want)
+	next.Spec.Traffic = divide(service.Spec.Traffic, want, drop...)
 	return changed(service, next), nil
 }
 

@@ -129,6 +129,13 @@ func TestSharesAreKept(t *testing.T) {
 	}
 }
 
+func TestTagsToDropGo(t *testing.T) {
+	got := divide([]servingv1.TrafficTarget{tagged("stable", nil), tagged("beta", nil)}, rollout.Traffic{Primary: "a"}, "stable")
+	if len(got) != 2 || got[1].Tag != "beta" {
+		t.Errorf("traffic %+v, want a and the tag beta", got)
+	}
+}
+
 func TestRestoreWithoutMemoryServesTheLatestRevision(t *testing.T) {
 	service := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{PrimaryRevisionAnnotation: "a"}}}
 	back, err := Depart(service, Observe(service, nil), rollout.Departure{Restore: true})

@@ -51,12 +51,6 @@ func TestHowRolloutsEnd(t *testing.T) {
 		}, rolledBack, 1, 0},
 		{"back at the primary revision", func(w *world) { w.push("rev-1"); w.settle() }, superseded, 0, 1},
 		{"service deleted", func(w *world) { w.service = nil; w.settle() }, aborted, 0, 0},
-		{"canary deleted", func(w *world) {
-			w.service.RouteReady = false // so that it is not over at once
-			now := metav1.NewTime(w.now)
-			w.canary.DeletionTimestamp = &now
-			w.settle()
-		}, aborted, 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)

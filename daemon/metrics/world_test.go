@@ -74,7 +74,6 @@ func (w *world) decide() {
 	}
 	before := w.canary.Status
 	w.canary.Status = stored(w.T, d.Status)
-	w.canary.Status.Traffic = w.shown()
 	if !reflect.DeepEqual(before, w.canary.Status) {
 		w.Status(w.canary, &before)
 		w.Status(w.canary, &before)
@@ -86,17 +85,6 @@ func (w *world) decide() {
 			w.service.Traffic = append(w.service.Traffic, rollout.Target{Revision: t.Canary, Tag: rollout.CanaryTag, Percent: int64(t.Weight)})
 		}
 	}
-}
-
-// shown is what the Service's Route shows.
-func (w *world) shown() (traffic []v1beta1.TrafficShare) {
-	if w.service == nil {
-		return nil
-	}
-	for _, t := range w.service.Traffic {
-		traffic = append(traffic, v1beta1.TrafficShare{Revision: t.Revision, Tag: t.Tag, Percent: t.Percent})
-	}
-	return traffic
 }
 
 // apply says whether the Route shows what was decided; empty for not known.

@@ -30,9 +30,7 @@ type decider struct {
 	// problem replaces the condition's message and is published once; note
 	// replaces it quietly.
 	problem, note string
-	// drop are tags of the user's that must go; waits says that one may have to
-	// soon.
-	drop  []string
+	// waits says that a tag of the user's may have to go soon.
 	waits bool
 	// passive leaves the Service and the load alone; standing leaves all to
 	// another daemon.
@@ -212,7 +210,7 @@ func (d *decider) left(extra time.Duration) time.Duration {
 // awaitsRoute reports whether the Route shows the division that the status stands
 // for. Where it does not, it says why not, and raises it at the deadline.
 func (d *decider) awaitsRoute() bool {
-	want, _ := Division(&d.Status)
+	want, _ := d.Status.Division()
 	if d.Service.Shows(want) {
 		return false
 	}
@@ -250,7 +248,7 @@ func (d *decider) unblock() {
 	}
 	for _, t := range d.Service.Spec {
 		if t.Tag != "" && t.Tag != PrimaryTag && t.Tag != CanaryTag && blocks(t.Revision) {
-			d.drop = append(d.drop, t.Tag)
+			d.Drop = append(d.Drop, t.Tag)
 			d.event(warning(fmt.Sprintf("Tag %s of service %s is dropped: its revision %s cannot serve, and the Route follows no division while it is a target", t.Tag, d.serviceName(), t.Revision)).loud(Warn))
 		}
 	}

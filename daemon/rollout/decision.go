@@ -15,6 +15,10 @@ type Decision struct {
 	Status v1beta1.CanaryStatus
 	// Traffic to bring about; nil leaves the Service alone.
 	Traffic *Traffic
+	// Drop are the tags of the user's targets that go with the next write, since
+	// their revisions cannot serve: the Route follows no division with such a
+	// target.
+	Drop []string
 	// Measure is the load to run; nil stops it.
 	Measure *Measure
 	// Calls of hooks that are wanted; those that are not are ended.

@@ -21,10 +21,9 @@ func (d *decider) finish() {
 	if d.Status.Phase != old.Phase {
 		d.Status.LastTransitionTime = metav1.NewTime(d.Now)
 	}
-	want, decided := Division(&d.Status)
+	want, decided := d.Status.Division()
 	if decided && !d.passive && d.Service != nil {
 		d.Traffic = &want
-		d.Traffic.Drop = d.drop
 	}
 	if d.waits && (d.RequeueAfter == 0 || d.RequeueAfter > unblockAfter) {
 		d.RequeueAfter = unblockAfter
@@ -94,9 +93,9 @@ func (d *decider) explainTraffic(want Traffic) {
 		d.explainOverwritten(before, want)
 	case (before == nil || before.Status == corev1.ConditionTrue) && !d.awaiting() && d.Service.Current && d.Service.Asks(want):
 		d.notApplied(reasonNotShown, fmt.Sprintf("the Route shows %s instead of %s: %s",
-			describe(d.Service.live()), want, orUnknown(d.Service.Message)))
+			v1beta1.FormatShares(d.Service.live()), want, orUnknown(d.Service.Message)))
 		d.event(warning(fmt.Sprintf("Traffic of %s is not divided as decided: the Route shows %s instead of %s: %s",
-			d.name(), describe(d.Service.live()), want, orUnknown(d.Service.Message))).loud(Error))
+			d.name(), v1beta1.FormatShares(d.Service.live()), want, orUnknown(d.Service.Message))).loud(Error))
 	}
 }
 
@@ -119,7 +118,7 @@ func (d *decider) notApplied(reason, message string) {
 // moves reports whether this decision asks for another division than the one
 // before.
 func (d *decider) moves(want Traffic) bool {
-	before, decided := Division(&d.Canary.Status)
+	before, decided := d.Canary.Status.Division()
 	return !decided || !equality.Semantic.DeepEqual(before, want)
 }
 
@@ -150,7 +149,7 @@ func (d *decider) overwritten(want Traffic) bool {
 
 func (d *decider) explainOverwritten(before *v1beta1.Condition, want Traffic) {
 	d.notApplied(reasonOverwritten, fmt.Sprintf("spec.traffic was changed by %s at %s: the Route shows %s, wanted is %s",
-		d.Service.SpecWriter, d.Service.SpecTime.UTC().Format(time.RFC3339), describe(d.Service.live()), want))
+		d.Service.SpecWriter, d.Service.SpecTime.UTC().Format(time.RFC3339), v1beta1.FormatShares(d.Service.live()), want))
 	again := before.Reason == reasonPutBack && d.Now.Sub(before.LastTransitionTime.Time) < quiet
 	if before.Status == corev1.ConditionFalse || again {
 		return

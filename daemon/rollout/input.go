@@ -137,7 +137,7 @@ func divides(targets []Target, want Traffic) bool {
 			tagged[t.Tag] = t.Revision
 		}
 	}
-	for revision, share := range want.shares() {
+	for revision, share := range want.Shares() {
 		if percent[revision] != share {
 			return false
 		}

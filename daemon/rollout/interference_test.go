@@ -255,7 +255,7 @@ func (c *counter) count(in *Input) {
 		text += fmt.Sprint(a.Stage, a.Weight, a.RouteGeneration == 0, a.NextTime != nil, in.Verdict != nil)
 	}
 	if s := in.Service; s != nil {
-		want, decided := Division(st)
+		want, decided := st.Division()
 		text += fmt.Sprint(s.Current, s.RouteReady, decided, s.Divides(want), s.Asks(want), s.SpecWriter != "", s.UID == st.ServiceUID,
 			s.ready(want.Primary), s.exists(want.Primary), s.ready(want.Canary), s.LatestCreated == st.LastAppliedSpec, slices.Sorted(maps.Values(s.live())))
 	}

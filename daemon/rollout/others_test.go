@@ -145,7 +145,7 @@ func TestCheckPassesOnlyUnderAnUnbrokenRoute(t *testing.T) {
 }
 
 func (w *world) split() Traffic {
-	want, _ := Division(&w.canary.Status)
+	want, _ := w.canary.Status.Division()
 	return want
 }
 

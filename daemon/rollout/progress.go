@@ -289,7 +289,7 @@ func (d *decider) interrupted() bool {
 	}
 	if !shown || !d.Service.Current {
 		a.RouteGeneration = 0
-		a.Message = fmt.Sprintf("the check is interrupted: the Route shows %s instead of %s", describe(d.Service.live()), d.split())
+		a.Message = fmt.Sprintf("the check is interrupted: the Route shows %s instead of %s", v1beta1.FormatShares(d.Service.live()), d.split())
 		d.expire(a.Message)
 		return true
 	}

@@ -199,7 +199,7 @@ func (s *simulation) checkTransition(before *v1beta1.CanaryStatus, verdict *Verd
 	}
 	switch now.Phase {
 	case v1beta1.PhaseInitialized, v1beta1.PhaseSucceeded, v1beta1.PhaseFailed:
-		if want, _ := Division(now); !s.service.Shows(want) {
+		if want, _ := now.Division(); !s.service.Shows(want) {
 			t.Fatalf("%s is reported, and the Route shows %v instead of %s", now.Phase, s.service.live(), want)
 		}
 	default:
@@ -299,7 +299,7 @@ func (s *simulation) checkRest(when string) {
 	default:
 		s.t.Fatalf("%s: stuck in %s\n%s", when, st.Phase, s.story())
 	}
-	want, _ := Division(st)
+	want, _ := st.Division()
 	if !s.service.Divides(want) {
 		s.t.Fatalf("%s: %s, and the Route shows %v instead of %s\n%s", when, st.Phase, s.service.live(), want, s.story())
 	}
@@ -312,7 +312,7 @@ func (s *simulation) checkRest(when string) {
 			elsewhere += percent
 		}
 	}
-	if int64(st.CanaryWeight) != elsewhere || describeShares(st.Traffic) != describe(s.service.live()) {
+	if int64(st.CanaryWeight) != elsewhere || describeShares(st.Traffic) != v1beta1.FormatShares(s.service.live()) {
 		s.t.Fatalf("%s: the status says %d and %v, the Route shows %v", when, st.CanaryWeight, st.Traffic, s.service.live())
 	}
 }
@@ -326,7 +326,7 @@ func describeShares(shares []v1beta1.TrafficShare) string {
 			live[share.Revision] += share.Percent
 		}
 	}
-	return describe(live)
+	return v1beta1.FormatShares(live)
 }
 
 // life makes the UID of another Service or Canary.

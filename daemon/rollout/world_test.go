@@ -39,6 +39,7 @@ type world struct {
 	// wanted.
 	hooks map[string]Answer
 	calls []Call
+	drop  []string // tags of the user's that the next write drops
 	uids  int
 	// neverReady are revisions that never get ready again.
 	neverReady map[string]bool
@@ -115,6 +116,7 @@ func (w *world) decide() Decision {
 		w.onStatus(&before)
 	}
 	if d.Traffic != nil && !w.lost {
+		w.drop = d.Drop
 		w.write(*d.Traffic)
 	}
 	if w.measure == nil || d.Measure == nil || *w.measure != *d.Measure {
@@ -140,7 +142,7 @@ func (w *world) write(t Traffic) {
 		targets = append(targets, Target{Revision: k.Revision, Percent: k.Percent})
 	}
 	for _, u := range w.service.Spec {
-		if u.Tag != "" && u.Tag != PrimaryTag && u.Tag != CanaryTag && !slices.Contains(t.Drop, u.Tag) {
+		if u.Tag != "" && u.Tag != PrimaryTag && u.Tag != CanaryTag && !slices.Contains(w.drop, u.Tag) {
 			targets = append(targets, Target{Revision: u.Revision, Tag: u.Tag})
 		}
 	}
@@ -234,7 +236,7 @@ func (w *world) live(revision string) (percent int64) {
 func (w *world) expect(t *testing.T, phase v1beta1.Phase, weight int32) {
 	t.Helper()
 	s := w.canary.Status
-	if want, _ := Division(&s); s.Phase != phase || want.Weight != weight {
+	if want, _ := s.Division(); s.Phase != phase || want.Weight != weight {
 		t.Fatalf("phase %s, wanted weight %d; want %s, %d\nstatus: %+v\nevents: %s", s.Phase, want.Weight, phase, weight, s, strings.Join(w.events, "\n"))
 	}
 }
