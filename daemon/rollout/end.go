@@ -203,9 +203,17 @@ func (d *decider) rollBack(reason string) {
 	d.Measure = nil
 	d.RequeueAfter = 0
 	d.event(warning(fmt.Sprintf("Rolling back %s %s", d.name(), reason)).loud(Error))
+	a.Weight = d.exposed()
 	if d.mayMoveBack() {
 		a.Weight = 0
 	}
+}
+
+// exposed is the percent of the live traffic that the canary revision has: not more
+// than it is seen to have, where the Route had not followed yet.
+func (d *decider) exposed() int32 {
+	a := d.Status.Analysis
+	return min(a.Weight, int32(d.Service.live()[a.CanaryRevision])) //nolint:gosec // at most 100
 }
 
 // mayMoveBack reports whether going back leaves nobody worse off: users of a

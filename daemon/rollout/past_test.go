@@ -114,8 +114,8 @@ func TestKeptSharesEndWithTheFirstRollout(t *testing.T) {
 	if w.live("rev-2") != 100 || w.live("rev-3") != 0 {
 		t.Errorf("traffic %+v", w.service.Traffic)
 	}
-	w.promoteAll(t)
-	if w.live("rev-3") != 100 {
+	w.failAll(t)
+	if w.live("rev-2") != 100 {
 		t.Errorf("a share comes back: %+v", w.service.Traffic)
 	}
 }
@@ -421,6 +421,21 @@ func TestRollbackWaitsForAPrimaryThatIsReady(t *testing.T) {
 	w.expect(t, v1beta1.PhaseSucceeded, 0)
 	if w.live("rev-2") != 100 || slices.Contains(w.canary.Status.Failed, "rev-2") {
 		t.Errorf("traffic %+v, failed %v", w.service.Traffic, w.canary.Status.Failed)
+	}
+}
+
+// A step that the Route has not followed yet is not where users are.
+func TestRollbackThatWaitsGivesNoMoreThanThereWas(t *testing.T) {
+	w := analysing(t)
+	w.say(analysis.Pass)
+	w.lost = true // the step is decided on, and not written
+	w.decide()
+	w.lost = false
+	w.expect(t, v1beta1.PhaseProgressing, 20)
+	w.service.Revisions["rev-1"] = Revision{Failed: true, Message: "crashed"}
+	w.annotate(v1beta1.AbortAnnotation, "now")
+	if d := w.decide(); d.Traffic.Weight != 0 {
+		t.Errorf("rev-2 gets %d percent by its rollback", d.Traffic.Weight)
 	}
 }
 

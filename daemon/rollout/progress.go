@@ -70,8 +70,8 @@ func (d *decider) superseded() bool {
 	}
 	d.refuseAll() // they were meant for the revision before
 	d.forgive(latest)
-	if a.Weight > 0 && !d.mayMoveBack() { // its users stay until there is something better
-		d.Status.KeptShares = []v1beta1.TrafficShare{{Revision: a.CanaryRevision, Percent: int64(a.Weight)}}
+	if exposed := d.exposed(); exposed > 0 && !d.mayMoveBack() { // its users stay until there is something better
+		d.Status.KeptShares = []v1beta1.TrafficShare{{Revision: a.CanaryRevision, Percent: int64(exposed)}}
 	}
 	d.event(normal("New revision detected! Restarting analysis for " + d.name()).loud(Info))
 	d.begin(latest)
