@@ -32,6 +32,9 @@ type Canary struct {
 
 	Spec   CanarySpec   `json:"spec"`
 	Status CanaryStatus `json:"status,omitempty"`
+
+	// unread says which fields of spec and status could not be read, and why.
+	unread string `json:"-"`
 }
 
 // Ours reports whether Serin acts on the Canary: its target is a Knative Service

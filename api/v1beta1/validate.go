@@ -29,6 +29,9 @@ const (
 // gate. Ignoring a gate would promote without approval; a Canary with one is
 // held instead.
 func (c *Canary) Validate() error {
+	if c.unread != "" {
+		return errors.New(c.unread) // the rest would be judged without it
+	}
 	s, a := &c.Spec, &c.Spec.Analysis
 	var found problems
 	if s.Provider != "" && s.Provider != ProviderKnative {
@@ -64,7 +67,7 @@ func (c *Canary) Validate() error {
 type problems []error
 
 func (p *problems) add(path, format string, args ...any) {
-	*p = append(*p, fmt.Errorf("%s %s", path, fmt.Sprintf(format, args...)))
+	*p = append(*p, fmt.Errorf("%s "+format, append([]any{path}, args...)...))
 }
 
 // addAdditions refuses those of Serin's own fields that are not supported yet.
