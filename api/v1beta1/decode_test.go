@@ -92,6 +92,7 @@ func TestCanaryThatCannotBeReadHidesNoOther(t *testing.T) {
 		{"nulls", good + `, "provider": null, "service": null, "progressDeadlineSeconds": null`, `, "conditions": null, "lastTransitionTime": null`, ""},
 		{"more fields", good + `, "another": {"a": [1]}`, `, "another": 5`, ""},
 		{"other objects", good + `, "service": {"port": "x", "a": [null, 1e300]}, "ingressRef": {}`, "", ""},
+		{"ignored numbers", `, "analysis": {"stepWeight": 10, "mirrorWeight": 0.5, "primaryReadyThreshold": 1e30}`, "", ""},
 		{"half a weight", `, "analysis": {"stepWeight": 10.5}`, "", "spec.analysis.stepWeight must be a whole number of 32 bits, not 10.5"},
 		{"half a weight of many", `, "analysis": {"stepWeights": [10, 20.5]}`, "", "spec.analysis.stepWeights must be a whole number of 32 bits, not 20.5"},
 		{"a large number", `, "progressDeadlineSeconds": 2147483648` + good, "", "spec.progressDeadlineSeconds must be a whole number of 32 bits, not 2147483648"},
