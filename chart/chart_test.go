@@ -40,9 +40,10 @@ func runAndStop(m *testing.M) int {
 
 var started *testenv.Env
 
-// startCluster starts a control plane for the tests that need one, once.
+// startCluster starts a control plane for the tests that need one, once. It has
+// our definitions and, in another group, Flagger's.
 var startCluster = sync.OnceValues(func() (_ *testenv.Env, err error) {
-	started, err = testenv.Start(context.Background(), testenv.Options{CRDs: []string{"crds"}})
+	started, err = testenv.Start(context.Background(), testenv.Options{CRDs: []string{"crds", "testdata/flagger/definitions.yaml"}})
 	return started, err
 })
 

@@ -19,6 +19,7 @@ type AlertProvider struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// +optional
 	Spec AlertProviderSpec `json:"spec"`
 	// +optional
 	Status AlertProviderStatus `json:"status,omitempty"`
@@ -51,7 +52,12 @@ var alertTypes = []string{AlertSlack, AlertTeams, AlertDiscord, AlertRocket, Ale
 // Flagger's definition wants exactly one of address and secretRef; its guide
 // shows both. Both are accepted here, and the Secret's address wins.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.address) && size(self.address) > 0) || has(self.secretRef)",message="no address: give address, or secretRef for a Secret with the key address"
+// The definition is no stricter than Flagger's, whose providers these are too,
+// except for type webhook, which is Serin's own. [AlertProvider.Validate] is.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.secretRef) || (has(self.address) && (self.type != 'webhook' || size(self.address) > 0))",message="no address: give address, or secretRef for a Secret with the key address"
+// +kubebuilder:validation:XValidation:rule="self.type != 'webhook' || !has(self.address) || size(self.address) == 0 || self.address.matches('^https?://[^/]')",message="address must be an http or https address, such as https://example.com/hook",fieldPath=".address"
+// +kubebuilder:validation:XValidation:rule="self.type != 'webhook' || !has(self.proxy) || size(self.proxy) == 0 || self.proxy.matches('^(https?|socks5)://[^/]')",message="proxy must be an address such as http://proxy.example.com:3128",fieldPath=".proxy"
 type AlertProviderSpec struct {
 	// Type is the form of the messages: slack, msteams, discord, rocket, gchat,
 	// or webhook for a JSON object of Serin's own.
@@ -62,21 +68,17 @@ type AlertProviderSpec struct {
 	// Channel to write to, where the type knows channels. Default general.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxLength=256
 	Channel string `json:"channel,omitempty"`
 
 	// Username to write as, where the type knows users. Default serin.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxLength=256
 	Username string `json:"username,omitempty"`
 
 	// Address to post to, http or https. Whoever knows the address of a webhook
 	// can write to it: a Secret is a better place.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://[^/]')",message="address must be an http or https address, such as https://example.com/hook"
 	Address string `json:"address,omitempty"`
 
 	// SecretRef names a Secret in the provider's namespace. Its key address wins
@@ -89,15 +91,11 @@ type AlertProviderSpec struct {
 	// daemon's environment.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^(https?|socks5)://[^/]')",message="proxy must be an address such as http://proxy.example.com:3128"
 	Proxy string `json:"proxy,omitempty"`
 }
 
 // SecretRef names a Secret in the namespace of what refers to it.
 type SecretRef struct {
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 }
 

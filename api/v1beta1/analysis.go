@@ -4,15 +4,16 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
-// Duration is a length of time as Go writes it: 30s, 1m, 1m30s.
-//
-// +kubebuilder:validation:MaxLength=32
-// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="must be a duration such as 15s, 1m or 1m30s"
+// Duration is a length of time as Go writes it: 30s, 1m, 1m30s. The definition
+// holds it to that in fields that only Serin has. Flagger's own fields take
+// 1m and whatever follows, which [Canary.Validate] refuses.
 type Duration string
 
 // Analysis says how a new revision is judged and moved forward.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.stepWeight) ? 1 : 0) + (has(self.stepWeights) ? 1 : 0) + (has(self.iterations) ? 1 : 0) == 1",message="exactly one of stepWeight, stepWeights and iterations must be given"
+// The numbers of Flagger's that are whole ones here are of type number in its
+// definition, and so they are in ours.
+//
 // +kubebuilder:validation:XValidation:rule="!has(self.judge) || !has(self.judge.mode) || self.judge.mode != 'sequential' || (has(self.metrics) && self.metrics.exists(m, has(m.threshold) || has(m.baseline) || (has(m.thresholdRange) && (has(m.thresholdRange.min) || has(m.thresholdRange.max)))))",message="judge.mode: sequential needs a metric with a thresholdRange or a baseline: nothing would be judged"
 // +kubebuilder:validation:XValidation:rule="!has(self.minSamples) || !has(self.judge) || !has(self.judge.minSamples) || self.minSamples == self.judge.minSamples",message="minSamples and judge.minSamples differ: give one of them"
 // +kubebuilder:validation:XValidation:rule="!has(self.judge) || !has(self.judge.maxDuration) || !self.judge.maxDuration.matches('^([0-9]+(ms|s|m|h))+$') || (has(self.interval) && !self.interval.matches('^([0-9]+(ms|s|m|h))+$')) || (duration(self.judge.maxDuration) >= duration(has(self.interval) ? self.interval : '1m') && duration(self.judge.maxDuration) >= duration('1s'))",message="judge.maxDuration must not be shorter than interval, which is 60s when not given and at least 1s"
@@ -28,46 +29,47 @@ type Analysis struct {
 	// used where judge.mode is sequential: a fail verdict rolls back at once.
 	//
 	// +optional
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	Threshold int32 `json:"threshold,omitempty"`
 
 	// StepWeight is added to the canary's percent of the traffic after each
 	// passed check.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	StepWeight *int32 `json:"stepWeight,omitempty"`
 
 	// StepWeights are the canary's percents of the traffic, one a step.
 	//
 	// +optional
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:items:Minimum=0
-	// +kubebuilder:validation:items:Maximum=100
+	// +kubebuilder:validation:items:Type=number
+	// +kubebuilder:validation:items:Format=double
 	StepWeights []int32 `json:"stepWeights,omitempty"`
 
 	// Iterations is the number of passed checks before promotion in a
 	// blue/green rollout, where the canary gets no live traffic until then.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	Iterations *int32 `json:"iterations,omitempty"`
 
 	// MaxWeight is the canary's highest percent of the traffic before
 	// promotion. Default 100.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	MaxWeight *int32 `json:"maxWeight,omitempty"`
 
 	// StepWeightPromotion moves the promotion, from MaxWeight to 100 percent, in
 	// steps of this many percent, one a passed check.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=100
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	StepWeightPromotion *int32 `json:"stepWeightPromotion,omitempty"`
 
 	// MinSamples is the number of requests to the canary revision below which
@@ -102,32 +104,30 @@ type Analysis struct {
 	// within this time. Off by default.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="must be a duration such as 15s, 1m or 1m30s"
 	RollbackWindow Duration `json:"rollbackWindow,omitempty"`
 
 	// Metrics are the checks. A check fails when one of them does. Without any
 	// every check passes, which only mode classic allows.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxItems=100
 	Metrics []Metric `json:"metrics,omitempty"`
 
 	// Webhooks are called around the rollout; a rollout webhook whose
 	// metadata.cmd is a hey command defines the load.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxItems=100
 	Webhooks []Webhook `json:"webhooks,omitempty"`
 
 	// Alerts are sent to AlertProviders.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxItems=100
 	Alerts []Alert `json:"alerts,omitempty"`
 
 	// Match selects the users of an A/B rollout.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxItems=100
 	Match []Match `json:"match,omitempty"`
 
 	IgnoredAnalysis `json:",inline"`
@@ -144,17 +144,17 @@ type IgnoredAnalysis struct {
 	// MirrorWeight is ignored with Mirror.
 	//
 	// +optional
-	MirrorWeight *int32 `json:"mirrorWeight,omitempty"`
+	MirrorWeight *float64 `json:"mirrorWeight,omitempty"`
 
 	// PrimaryReadyThreshold is ignored: Knative says when a revision is ready.
 	//
 	// +optional
-	PrimaryReadyThreshold *int32 `json:"primaryReadyThreshold,omitempty"`
+	PrimaryReadyThreshold *float64 `json:"primaryReadyThreshold,omitempty"`
 
 	// CanaryReadyThreshold is ignored: Knative says when a revision is ready.
 	//
 	// +optional
-	CanaryReadyThreshold *int32 `json:"canaryReadyThreshold,omitempty"`
+	CanaryReadyThreshold *float64 `json:"canaryReadyThreshold,omitempty"`
 
 	// SessionAffinity is ignored: Knative's ingress has no cookies.
 	//
@@ -218,6 +218,8 @@ type Judge struct {
 	// Only in mode sequential.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="must be a duration such as 15s, 1m or 1m30s"
 	MaxDuration Duration `json:"maxDuration,omitempty"`
 }
 
@@ -229,6 +231,8 @@ const (
 
 // Watch is the time after a promotion in which it can be undone.
 type Watch struct {
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="must be a duration such as 15s, 1m or 1m30s"
 	Duration Duration `json:"duration"`
 }
 
@@ -270,7 +274,8 @@ type Webhook struct {
 	Timeout Duration `json:"timeout,omitempty"`
 
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	Retries *int32 `json:"retries,omitempty"`
 
 	// +optional

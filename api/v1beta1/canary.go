@@ -5,12 +5,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Canary says how new revisions of one Knative Service are rolled out. Its
-// target can be corrected until it is pinned; afterwards a pinned Service would
-// be left behind.
+// Canary says how new revisions of one Knative Service are rolled out, or
+// belongs to somebody else. The target of one of ours can be corrected until it is
+// pinned; afterwards a pinned Service would be left behind.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:validation:XValidation:rule="self.spec.targetRef == oldSelf.spec.targetRef || !has(oldSelf.status) || !has(oldSelf.status.lastPromotedSpec) || size(oldSelf.status.lastPromotedSpec) == 0",message="spec.targetRef cannot be changed any more: delete this canary and create another"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(oldSelf.spec) || self.spec.targetRef == oldSelf.spec.targetRef || !has(oldSelf.status) || !has(oldSelf.status.lastPromotedSpec) || size(oldSelf.status.lastPromotedSpec) == 0 || (has(self.spec.provider) && size(self.spec.provider) > 0 && self.spec.provider != 'knative') || self.spec.targetRef.apiVersion != 'serving.knative.dev/v1' || self.spec.targetRef.kind != 'Service' || (has(oldSelf.spec.provider) && size(oldSelf.spec.provider) > 0 && oldSelf.spec.provider != 'knative') || oldSelf.spec.targetRef.apiVersion != 'serving.knative.dev/v1' || oldSelf.spec.targetRef.kind != 'Service'",message="spec.targetRef cannot be changed any more: delete this canary and create another"
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=canaries,singular=canary,categories=all
 // +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.phase"
@@ -30,8 +30,13 @@ type Canary struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   CanarySpec   `json:"spec"`
+	// +optional
+	Spec CanarySpec `json:"spec"`
+	// +optional
 	Status CanaryStatus `json:"status,omitempty"`
+
+	// unread says which fields of spec and status could not be read, and why.
+	unread string `json:"-"`
 }
 
 // Ours reports whether Serin acts on the Canary: its target is a Knative Service
@@ -52,15 +57,33 @@ type CanaryList struct {
 }
 
 // CanarySpec is the wanted rollout.
+//
+// Its fields are as lax as Flagger's, so that every Canary that Flagger's
+// definition accepts is accepted. The rules hold for Serin's own Canaries alone:
+// each ends with what makes a Canary somebody else's, as [Canary.Ours] has it.
+//
+// +kubebuilder:validation:XValidation:rule="(size(self.targetRef.name) > 0 && size(self.targetRef.name) <= 253) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="targetRef.name must have 1 to 253 characters",fieldPath=".targetRef.name"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressDeadlineSeconds) || (self.progressDeadlineSeconds >= 1.0 && self.progressDeadlineSeconds <= 2147483647.0 && double(int(self.progressDeadlineSeconds)) == self.progressDeadlineSeconds) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="progressDeadlineSeconds must be a whole number, at least 1",fieldPath=".progressDeadlineSeconds"
+// +kubebuilder:validation:XValidation:rule="((has(self.analysis.stepWeight) ? 1 : 0) + (has(self.analysis.stepWeights) ? 1 : 0) + (has(self.analysis.iterations) ? 1 : 0) == 1) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="exactly one of stepWeight, stepWeights and iterations must be given",fieldPath=".analysis"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis.interval) || (size(self.analysis.interval) <= 32 && self.analysis.interval.matches('^([0-9]+(ms|s|m|h))+$')) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="interval must be a duration such as 15s, 1m or 1m30s",fieldPath=".analysis.interval"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis.threshold) || (self.analysis.threshold >= -2147483647.0 && self.analysis.threshold <= 2147483647.0 && double(int(self.analysis.threshold)) == self.analysis.threshold) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="threshold must be a whole number",fieldPath=".analysis.threshold"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis.stepWeight) || (self.analysis.stepWeight >= 1.0 && self.analysis.stepWeight <= 100.0 && double(int(self.analysis.stepWeight)) == self.analysis.stepWeight) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="stepWeight must be a whole number from 1 to 100",fieldPath=".analysis.stepWeight"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis.stepWeights) || (size(self.analysis.stepWeights) > 0 && size(self.analysis.stepWeights) <= 100 && self.analysis.stepWeights.min() >= 0.0 && self.analysis.stepWeights.max() <= 100.0) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="stepWeights must be 1 to 100 numbers from 0 to 100",fieldPath=".analysis.stepWeights"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis.maxWeight) || (self.analysis.maxWeight >= 1.0 && self.analysis.maxWeight <= 100.0 && double(int(self.analysis.maxWeight)) == self.analysis.maxWeight) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="maxWeight must be a whole number from 1 to 100",fieldPath=".analysis.maxWeight"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis.stepWeightPromotion) || (self.analysis.stepWeightPromotion >= 0.0 && self.analysis.stepWeightPromotion <= 100.0 && double(int(self.analysis.stepWeightPromotion)) == self.analysis.stepWeightPromotion) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="stepWeightPromotion must be a whole number from 0 to 100",fieldPath=".analysis.stepWeightPromotion"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis.iterations) || (self.analysis.iterations >= 1.0 && self.analysis.iterations <= 2147483647.0 && double(int(self.analysis.iterations)) == self.analysis.iterations) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="iterations must be a whole number, at least 1",fieldPath=".analysis.iterations"
+// +kubebuilder:validation:XValidation:rule="((!has(self.analysis.metrics) || size(self.analysis.metrics) <= 100) && (!has(self.analysis.webhooks) || size(self.analysis.webhooks) <= 100) && (!has(self.analysis.alerts) || size(self.analysis.alerts) <= 100) && (!has(self.analysis.match) || size(self.analysis.match) <= 100)) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="metrics, webhooks, alerts and match may have 100 entries at most",fieldPath=".analysis"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis.metrics) || self.analysis.metrics.all(m, !has(m.thresholdRange) || !has(m.thresholdRange.min) || !has(m.thresholdRange.max) || m.thresholdRange.min <= m.thresholdRange.max) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="thresholdRange.min must not be above max",fieldPath=".analysis.metrics"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis.webhooks) || self.analysis.webhooks.all(h, !has(h.retries) || (h.retries >= 0.0 && h.retries <= 2147483647.0 && double(int(h.retries)) == h.retries)) || (has(self.provider) && size(self.provider) > 0 && self.provider != 'knative') || self.targetRef.apiVersion != 'serving.knative.dev/v1' || self.targetRef.kind != 'Service'",message="retries must be a whole number, at least 0",fieldPath=".analysis.webhooks"
 type CanarySpec struct {
-	// Provider moves the traffic. Only "knative", which is also the default.
+	// Provider moves the traffic. Serin is "knative", which is also the default;
+	// it leaves a Canary of any other alone.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self in ['', 'knative']",message="provider must be knative: Serin moves the traffic of Knative Services only"
 	Provider string `json:"provider,omitempty"`
 
-	// TargetRef names the Knative Service, in the Canary's namespace.
+	// TargetRef names the Knative Service, in the Canary's namespace. Serin
+	// leaves a Canary of any other target alone.
 	TargetRef TargetRef `json:"targetRef"`
 
 	// Analysis says how a new revision is judged and moved forward.
@@ -71,7 +94,8 @@ type CanarySpec struct {
 	// rolled back. Default 600.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
 
 	// SkipAnalysis promotes a new revision as soon as it is ready.
@@ -143,15 +167,9 @@ type IgnoredSpec struct {
 	Service *apiextensionsv1.JSON `json:"service,omitempty"`
 }
 
-// TargetRef names a Knative Service.
-//
-// +kubebuilder:validation:XValidation:rule="self.apiVersion == 'serving.knative.dev/v1' && self.kind == 'Service'",message="targetRef must be a Knative Service: apiVersion serving.knative.dev/v1, kind Service"
+// TargetRef names what is rolled out: of Serin's own Canaries, a Knative Service.
 type TargetRef struct {
-	// +kubebuilder:validation:MaxLength=64
 	APIVersion string `json:"apiVersion"`
-	// +kubebuilder:validation:MaxLength=64
-	Kind string `json:"kind"`
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
 }

@@ -71,6 +71,7 @@ func TestWeights(t *testing.T) {
 		{"up to everything", Analysis{StepWeight: new(int32(50))}, []int32{50, 100}},
 		{"a list", Analysis{StepWeights: []int32{0, 1, 5, 80}}, []int32{1, 5, 80}},
 		{"a list with a bound", Analysis{StepWeights: []int32{1, 80}, MaxWeight: new(int32(50))}, []int32{1, 50}},
+		{"bounds beyond everything", Analysis{StepWeight: new(int32(40)), MaxWeight: new(int32(math.MaxInt32))}, []int32{40, 80, 100}},
 		{"blue/green", Analysis{Iterations: new(int32(3))}, nil},
 	} {
 		if got := tc.analysis.Weights(); !slices.Equal(got, tc.want) {
@@ -133,9 +134,36 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "at least one step above 0") {
 		t.Errorf("steps of nothing give %v", err)
 	}
-	c.Spec.Analysis.StepWeights, c.Spec.Analysis.MaxWeight = []int32{101}, new(int32(101))
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "more than 100 percent") {
-		t.Errorf("101 percent gives %v", err)
+}
+
+func TestValidateReadsTheNumbers(t *testing.T) {
+	many := make([]Metric, 101)
+	for i := range many {
+		many[i].Name = MetricErrorRate
+	}
+	for _, tc := range []struct {
+		name string
+		edit func(*CanarySpec)
+		want string
+	}{
+		{"ends of the ranges", func(s *CanarySpec) {
+			s.ProgressDeadlineSeconds = new(int32(math.MaxInt32))
+			s.Analysis.StepWeight, s.Analysis.MaxWeight, s.Analysis.StepWeightPromotion = new(int32(100)), new(int32(1)), new(int32(0))
+			s.Analysis.Metrics = many[:100]
+		}, ""},
+		{"no time", func(s *CanarySpec) { s.ProgressDeadlineSeconds = new(int32(0)) }, "spec.progressDeadlineSeconds must be at least 1, not 0"},
+		{"no checks", func(s *CanarySpec) { s.Analysis.StepWeight, s.Analysis.Iterations = nil, new(int32(0)) }, "spec.analysis.iterations must be at least 1, not 0"},
+		{"step beyond", func(s *CanarySpec) { s.Analysis.StepWeight = new(int32(101)) }, "spec.analysis.stepWeight must be from 1 to 100, not 101"},
+		{"one of the steps", func(s *CanarySpec) { s.Analysis.StepWeight, s.Analysis.StepWeights = nil, []int32{100, -1} }, "spec.analysis.stepWeights[1] must be from 0 to 100, not -1"},
+		{"maximum beyond", func(s *CanarySpec) { s.Analysis.MaxWeight = new(int32(math.MaxInt32)) }, "spec.analysis.maxWeight must be from 1 to 100, not 2147483647"},
+		{"promotion beyond", func(s *CanarySpec) { s.Analysis.StepWeightPromotion = new(int32(101)) }, "spec.analysis.stepWeightPromotion must be from 0 to 100, not 101"},
+		{"fewer retries than none", func(s *CanarySpec) { s.Analysis.Webhooks = []Webhook{{URL: "http://a", Retries: new(int32(-1))}} }, "spec.analysis.webhooks[0].retries must be at least 0, not -1"},
+		{"no name", func(s *CanarySpec) { s.TargetRef.Name = "" }, "spec.targetRef.name must have 1 to 253 characters, not 0"},
+		{"too many metrics", func(s *CanarySpec) { s.Analysis.Metrics = many }, "spec.analysis.metrics must have at most 100 entries, not 101"},
+	} {
+		c := valid()
+		tc.edit(&c.Spec)
+		wantProblem(t, tc.name, c, tc.want)
 	}
 }
 
@@ -273,6 +301,10 @@ func wantProblem(t *testing.T, name string, c *Canary, want string) {
 
 func TestASequentialTestHasNoUseForTheThreshold(t *testing.T) {
 	c := judged(Judge{Mode: ModeSequential})
+	if got := c.Ignored(); len(got) != 0 {
+		t.Errorf("ignored %q", got)
+	}
+	c.Spec.Analysis.Threshold = 1 // as without one
 	if got := c.Ignored(); len(got) != 0 {
 		t.Errorf("ignored %q", got)
 	}

@@ -93,13 +93,13 @@ func (s *CanarySpec) ProgressDeadline() time.Duration {
 }
 
 // Weights are the canary's percents of the live traffic, one a step, first to
-// last: each larger than zero, none above the maximum weight. A blue/green
-// rollout has none.
+// last: each larger than zero, none above the maximum weight or 100. A
+// blue/green rollout has none.
 func (a *Analysis) Weights() []int32 {
 	if a.Iterations != nil {
 		return nil
 	}
-	limit := orDefault(a.MaxWeight, DefaultMaxWeight)
+	limit := min(orDefault(a.MaxWeight, DefaultMaxWeight), 100)
 	if len(a.StepWeights) > 0 {
 		var weights []int32
 		for _, w := range a.StepWeights {

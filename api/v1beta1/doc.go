@@ -9,10 +9,14 @@
 // status.analysis. Those that this version cannot do are refused by
 // [Canary.Validate].
 //
-// The types hold durations as strings, as they were written. A file that
-// passed a looser schema than ours (Flagger's pattern accepts "1mm") must not
-// stop the daemon from reading all the others, so parsing happens in
-// [Canary.Validate] and in the accessors, never while decoding.
+// A cluster has one definition of Canaries, whoever they belong to. So ours
+// accepts whatever Flagger's does, for all of its providers; its rules hold for
+// those that are [Canary.Ours], and [Canary.Validate] finds what they let pass.
+//
+// The types hold durations as strings, as they were written, and parsing happens
+// in [Canary.Validate] and in the accessors. What the types cannot hold at all,
+// such as half a step, is left out while decoding, and refused by Validate: one
+// Canary must not stop the daemon from reading all the others.
 //
 //	canary := &v1beta1.Canary{ … }
 //	if err := canary.Validate(); err != nil { … }

@@ -19,6 +19,8 @@ type Load struct {
 	// Timeout of one request, from its actual start. Default 5s.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="must be a duration such as 15s, 1m or 1m30s"
 	Timeout Duration `json:"timeout,omitempty"`
 
 	// Connections to each revision, at most. Default 64.
@@ -32,6 +34,8 @@ type Load struct {
 	// but not judged. Default 1s.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="must be a duration such as 15s, 1m or 1m30s"
 	Warmup Duration `json:"warmup,omitempty"`
 
 	// Requests are sent in turn, in proportion to their weights. Default: one

@@ -51,16 +51,22 @@ type CanaryStatus struct {
 	// analysis.weight.
 	//
 	// +optional
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	CanaryWeight int32 `json:"canaryWeight"`
 
 	// FailedChecks counts the failed checks of the current rollout.
 	//
 	// +optional
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	FailedChecks int32 `json:"failedChecks"`
 
 	// Iterations counts the passed checks of a blue/green rollout.
 	//
 	// +optional
+	// +kubebuilder:validation:Type=number
+	// +kubebuilder:validation:Format=double
 	Iterations int32 `json:"iterations"`
 
 	// LastAppliedSpec is the revision that was last taken up for a rollout.

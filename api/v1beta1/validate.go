@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // TargetAPIVersion and TargetKind are the only target a Canary may have.
@@ -29,6 +31,9 @@ const (
 // gate. Ignoring a gate would promote without approval; a Canary with one is
 // held instead.
 func (c *Canary) Validate() error {
+	if c.unread != "" {
+		return errors.New(c.unread) // the rest would be judged without it
+	}
 	s, a := &c.Spec, &c.Spec.Analysis
 	var found problems
 	if s.Provider != "" && s.Provider != ProviderKnative {
@@ -43,12 +48,8 @@ func (c *Canary) Validate() error {
 	if a.Iterations == nil && len(a.Weights()) == 0 {
 		found.add("spec.analysis", "must have at least one step above 0 percent")
 	}
-	for _, w := range a.Weights() {
-		if w > 100 {
-			found.add("spec.analysis", "must not give the canary more than 100 percent, not %d", w)
-			break
-		}
-	}
+	found.addNumbers(s)
+	found.addSizes(s)
 	found.addMatch(a)
 	found.addAdditions(a)
 	found.addDurations(a)
@@ -64,7 +65,64 @@ func (c *Canary) Validate() error {
 type problems []error
 
 func (p *problems) add(path, format string, args ...any) {
-	*p = append(*p, fmt.Errorf("%s %s", path, fmt.Sprintf(format, args...)))
+	*p = append(*p, fmt.Errorf("%s "+format, append([]any{path}, args...)...))
+}
+
+// addNumbers refuses numbers out of their range. Flagger's definition has no
+// ranges.
+func (p *problems) addNumbers(s *CanarySpec) {
+	a := &s.Analysis
+	for _, f := range []struct {
+		path        string
+		value       *int32
+		least, most int32
+	}{
+		{"spec.progressDeadlineSeconds", s.ProgressDeadlineSeconds, 1, math.MaxInt32},
+		{"spec.analysis.stepWeight", a.StepWeight, 1, 100},
+		{"spec.analysis.maxWeight", a.MaxWeight, 1, 100},
+		{"spec.analysis.stepWeightPromotion", a.StepWeightPromotion, 0, 100},
+		{"spec.analysis.iterations", a.Iterations, 1, math.MaxInt32},
+	} {
+		p.addNumber(f.path, f.value, f.least, f.most)
+	}
+	for i := range a.StepWeights {
+		p.addNumber(fmt.Sprintf("spec.analysis.stepWeights[%d]", i), &a.StepWeights[i], 0, 100)
+	}
+	for i := range a.Webhooks {
+		p.addNumber(fmt.Sprintf("spec.analysis.webhooks[%d].retries", i), a.Webhooks[i].Retries, 0, math.MaxInt32)
+	}
+}
+
+// addNumber refuses a number out of its range, ends included.
+func (p *problems) addNumber(path string, value *int32, least, most int32) {
+	switch {
+	case value == nil || *value >= least && *value <= most:
+	case most == math.MaxInt32:
+		p.add(path, "must be at least %d, not %d", least, *value)
+	default:
+		p.add(path, "must be from %d to %d, not %d", least, most, *value)
+	}
+}
+
+// maxEntries bounds each list of an Analysis.
+const maxEntries = 100
+
+// addSizes refuses what is empty, and what is too much to act upon.
+func (p *problems) addSizes(s *CanarySpec) {
+	if n := utf8.RuneCountInString(s.TargetRef.Name); n < 1 || n > 253 {
+		p.add("spec.targetRef.name", "must have 1 to 253 characters, not %d", n)
+	}
+	a := &s.Analysis
+	for _, list := range []struct {
+		name string
+		size int
+	}{
+		{"stepWeights", len(a.StepWeights)}, {"metrics", len(a.Metrics)}, {"webhooks", len(a.Webhooks)}, {"alerts", len(a.Alerts)}, {"match", len(a.Match)},
+	} {
+		if list.size > maxEntries {
+			p.add("spec.analysis."+list.name, "must have at most %d entries, not %d", maxEntries, list.size)
+		}
+	}
 }
 
 // addAdditions refuses those of Serin's own fields that are not supported yet.
@@ -152,7 +210,7 @@ func (c *Canary) Ignored() []string {
 		{"spec.analysis.primaryReadyThreshold", a.PrimaryReadyThreshold != nil},
 		{"spec.analysis.canaryReadyThreshold", a.CanaryReadyThreshold != nil},
 		{"spec.analysis.sessionAffinity", a.SessionAffinity != nil},
-		{"spec.analysis.threshold", a.Sequential() && a.Threshold != 0 && len(a.HooksOf(RolloutHook))+len(a.HooksOf(PreRolloutHook)) == 0},
+		{"spec.analysis.threshold", a.Sequential() && a.Threshold > 1 && len(a.HooksOf(RolloutHook))+len(a.HooksOf(PreRolloutHook)) == 0},
 	} {
 		if f.given {
 			paths = append(paths, f.path)

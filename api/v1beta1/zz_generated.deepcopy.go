@@ -504,17 +504,17 @@ func (in *IgnoredAnalysis) DeepCopyInto(out *IgnoredAnalysis) {
 	*out = *in
 	if in.MirrorWeight != nil {
 		in, out := &in.MirrorWeight, &out.MirrorWeight
-		*out = new(int32)
+		*out = new(float64)
 		**out = **in
 	}
 	if in.PrimaryReadyThreshold != nil {
 		in, out := &in.PrimaryReadyThreshold, &out.PrimaryReadyThreshold
-		*out = new(int32)
+		*out = new(float64)
 		**out = **in
 	}
 	if in.CanaryReadyThreshold != nil {
 		in, out := &in.CanaryReadyThreshold, &out.CanaryReadyThreshold
-		*out = new(int32)
+		*out = new(float64)
 		**out = **in
 	}
 	if in.SessionAffinity != nil {

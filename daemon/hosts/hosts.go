@@ -38,7 +38,8 @@ type Place struct {
 	Address string
 }
 
-// ErrUnknown is the error, wrapped in a sentence, for a host of no Canary.
+// ErrUnknown is the error, wrapped in a sentence, for a host of no Canary of
+// Serin's.
 var ErrUnknown = errors.New("no Canary has that host")
 
 // Find returns what a host, with or without a port, means:
@@ -66,8 +67,7 @@ func (b *Book) Find(ctx context.Context, host string) (Place, error) {
 	}
 	for i := range canaries.Items {
 		canary := &canaries.Items[i]
-		service := canary.Spec.TargetRef.Name
-		if !mayBe(label, service) {
+		if !canary.Ours() || !mayBe(label, canary.Spec.TargetRef.Name) {
 			continue
 		}
 		known, err := b.knows(ctx, canary, name)

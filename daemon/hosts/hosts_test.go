@@ -52,7 +52,7 @@ func (c *cluster) List(_ context.Context, o client.ObjectList, options ...client
 // canaryOf is a Canary of another name than its Service, at some weight.
 func canaryOf(namespace, service string, phase v1beta1.Phase, weight int32) v1beta1.Canary {
 	c := v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "c-" + service}}
-	c.Spec.TargetRef.Name = service
+	c.Spec.TargetRef = v1beta1.TargetRef{APIVersion: v1beta1.TargetAPIVersion, Kind: v1beta1.TargetKind, Name: service}
 	c.Status.Phase, c.Status.CanaryWeight, c.Status.LastPromotedSpec = phase, weight, service+"-00001"
 	c.Status.Analysis = &v1beta1.AnalysisStatus{PrimaryRevision: service + "-00001", CanaryRevision: service + "-00002"}
 	return c
@@ -119,6 +119,24 @@ func TestHostsMeanRevisions(t *testing.T) {
 			place.Host != want.host || place.Address != want.address {
 			t.Errorf("%s is %+v, %v; want %+v", host, place, err, want)
 		}
+	}
+}
+
+// Somebody else's Canary leads nowhere, and hides none of Serin's.
+func TestHostsOfSomebodyElsesCanaryAreUnknown(t *testing.T) {
+	mesh, deployment := canaryOf("test", "shop", v1beta1.PhaseProgressing, 50), canaryOf("test", "cart", v1beta1.PhaseProgressing, 50)
+	mesh.Spec.Provider = "istio"
+	deployment.Spec.TargetRef.APIVersion, deployment.Spec.TargetRef.Kind = "apps/v1", "Deployment"
+	before := canaryOf("test", "podinfo", v1beta1.PhaseProgressing, 50)
+	before.Name, before.Spec.Provider = "before", "istio"
+	book := Book{Reader: &cluster{canaries: []v1beta1.Canary{mesh, deployment, before, canaryOf("test", "podinfo", v1beta1.PhaseProgressing, 0)}}}
+	for _, host := range []string{"shop.test", "canary-shop.test", "shop-00001.test", "cart.test", "primary-cart.test.example.com"} {
+		if place, err := book.Find(t.Context(), host); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s is %+v, %v", host, place, err)
+		}
+	}
+	if place, err := book.Find(t.Context(), "canary-podinfo.test"); err != nil || place.Canary.Name != "c-podinfo" {
+		t.Errorf("podinfo is %+v, %v", place, err)
 	}
 }
 

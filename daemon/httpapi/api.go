@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,10 +57,11 @@ func (s *Server) find(r *http.Request) (*v1beta1.Canary, error) {
 	return s.read(r.Context(), types.NamespacedName{Namespace: vars["namespace"], Name: vars["name"]})
 }
 
+// read returns a Canary. One that is somebody else's is not there.
 func (s *Server) read(ctx context.Context, key types.NamespacedName) (*v1beta1.Canary, error) {
 	canary := new(v1beta1.Canary)
 	err := s.Canaries.Get(ctx, key, canary)
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) || err == nil && !canary.Ours() {
 		return nil, &Error{http.StatusNotFound, fmt.Sprintf("there is no Canary %s in the namespaces that this daemon serves", key)}
 	}
 	if err != nil {
@@ -68,13 +70,15 @@ func (s *Server) read(ctx context.Context, key types.NamespacedName) (*v1beta1.C
 	return canary, nil
 }
 
+// all are Serin's Canaries, in order.
 func (s *Server) all(ctx context.Context) ([]v1beta1.Canary, error) {
 	var list v1beta1.CanaryList
 	if err := s.Canaries.List(ctx, &list); err != nil {
 		return nil, fmt.Errorf("list canaries: %w", err)
 	}
-	byName(list.Items)
-	return list.Items, nil
+	ours := slices.DeleteFunc(list.Items, func(c v1beta1.Canary) bool { return !c.Ours() })
+	byName(ours)
+	return ours, nil
 }
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request) error {

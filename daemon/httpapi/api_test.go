@@ -77,6 +77,42 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 }
 
+// Somebody else's Canary is not there: it is in no list, and nothing is done to it.
+func TestCanaryOfSomebodyElseIsNotThere(t *testing.T) {
+	s := newServer(t)
+	mesh := s.cluster.canaries[0].DeepCopy()
+	mesh.Name, mesh.Spec.Provider = "mesh", "istio"
+	deployment := s.cluster.canaries[0].DeepCopy()
+	deployment.Name, deployment.Spec.TargetRef.Kind = "deployment", "Deployment"
+	s.cluster.canaries = append([]*v1beta1.Canary{mesh}, append(s.cluster.canaries, deployment)...)
+	for _, path := range []string{"/api/v1/canaries", "/"} {
+		got := s.ask(inside("GET", path, ""))
+		if text := got.Body.String(); got.Code != 200 || !strings.Contains(text, "podinfo") || !strings.Contains(text, "shop") || strings.Contains(text, "mesh") || strings.Contains(text, "deployment") {
+			t.Errorf("%s: %d %s", path, got.Code, text)
+		}
+	}
+	for _, name := range []string{"mesh", "deployment"} {
+		for _, path := range []string{"", "/stream", "/histograms", "/report", "/reports", "/reports/20260102T030405Z.podinfo-00001"} {
+			if got := s.ask(inside("GET", "/api/v1/canaries/test/"+name+path, "")); got.Code != 404 || !strings.Contains(got.Body.String(), "there is no Canary test/"+name) {
+				t.Errorf("%s%s: %d %s", name, path, got.Code, got.Body)
+			}
+		}
+		for _, path := range []string{"", "/live"} {
+			if got := s.ask(inside("GET", "/canaries/test/"+name+path, "")); got.Code != 404 {
+				t.Errorf("page %s%s: %d %s", name, path, got.Code, got.Body)
+			}
+		}
+		for path, body := range map[string]string{"canaries/test/" + name + "/promote": "", "canaries/test/" + name + "/pause": "", "faults": `{"namespace": "test", "name": "` + name + `", "reset": true}`} {
+			if got := s.ask(inside("POST", "/api/v1/"+path, body)); got.Code != 404 {
+				t.Errorf("%s of %s: %d %s", path, name, got.Code, got.Body)
+			}
+		}
+	}
+	if len(s.cluster.patches) > 0 || len(s.said) > 0 {
+		t.Errorf("written %q, said %q", s.cluster.patches, s.said)
+	}
+}
+
 // A command is an annotation that names the revision that is seen.
 func TestCommandsAnnotate(t *testing.T) {
 	s := newServer(t)

@@ -147,7 +147,7 @@ func newServer(t testing.TB) *tested {
 		Canary:  &v1beta1.Measured{Requests: 50, SuccessRatePercent: 100, P50Milliseconds: 1.5, P99Milliseconds: 3},
 		Plan:    &v1beta1.PlanStatus{Requests: 100, DurationSeconds: 10, Message: "a step needs about 10s"},
 	}
-	waiting := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "shop"}}
+	waiting := &v1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "shop"}, Spec: running.Spec}
 	waiting.Spec.TargetRef.Name = "shop"
 	s := &tested{cluster: &cluster{canaries: []*v1beta1.Canary{running, waiting, changed()}}, working: true}
 	past := history.New(history.Config{})
