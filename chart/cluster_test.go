@@ -191,32 +191,38 @@ type account struct {
 	client    client.Client
 }
 
-// installed installs what the chart has about rights.
+// installed installs what the chart has about rights, the daemon's and others'.
 func installed(t *testing.T, args ...string) account {
 	t.Helper()
 	env := world(t)
 	a := account{TB: t, namespace: env.Namespace(t)}
 	for _, o := range objects(t, template(t, append(args, "--namespace", a.namespace)...)) {
-		if o.GetKind() != "ServiceAccount" && !strings.HasPrefix(o.GetAPIVersion(), "rbac.") {
-			continue
+		group := o.GroupVersionKind().Group
+		if o.GetKind() == "ServiceAccount" || strings.HasPrefix(group, "rbac.") || strings.HasPrefix(group, "admissionregistration.") {
+			a.keep(o)
 		}
-		if err := env.Client.Create(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := env.Client.Delete(context.WithoutCancel(t.Context()), o); client.IgnoreNotFound(err) != nil {
-				t.Error(err)
-			}
-		})
 	}
 	config, err := env.ServiceAccountConfig(t.Context(), a.namespace, "serin")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.client, err = client.New(config, client.Options{}); err != nil {
+	if a.client, err = client.New(config, client.Options{Scheme: env.Client.Scheme()}); err != nil {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// keep creates an object that goes when the test ends.
+func (a account) keep(o client.Object) {
+	a.Helper()
+	if err := started.Client.Create(a.Context(), o); err != nil {
+		a.Fatal(err)
+	}
+	a.Cleanup(func() {
+		if err := started.Client.Delete(context.WithoutCancel(a.Context()), o); client.IgnoreNotFound(err) != nil {
+			a.Error(err)
+		}
+	})
 }
 
 // expect asks the API server about rights in a namespace, empty for the cluster.

@@ -8,11 +8,12 @@ import (
 func TestNotesSayWhatToDoNext(t *testing.T) {
 	env := world(t)
 	for set, want := range map[string]string{
-		"replicas=1":           "port-forward deploy/serin 8080\n",
-		"loadtesterAlias=true": "http://flagger-loadtester.default/.\n",
-		"namespaces={a,b}":     "looks after the Canaries of a, b.\n",
-		"scope=cluster":        "looks after the Canaries of all namespaces.\n",
-		"hooks=open":           "--set rbac.tokenReview=true\n",
+		"replicas=1":                 "port-forward deploy/serin 8080\n",
+		"loadtesterAlias=true":       "http://flagger-loadtester.default/.\n",
+		"namespaces={a,b}":           "looks after the Canaries of a, b.\n",
+		"scope=cluster":              "looks after the Canaries of all namespaces.\n",
+		"hooks=open":                 "--set rbac.tokenReview=true\n",
+		"trafficPolicy.enabled=true": "suspended: ValidatingAdmissionPolicy serin-traffic.default.\n",
 	} {
 		out, errOut, err := run(t, "helm", "install", "serin", ".", "--namespace", "default", "--dry-run=server", "--kubeconfig", env.Kubeconfig, "--set", set)
 		_, notes, _ := strings.Cut(out, "\nNOTES:\n")

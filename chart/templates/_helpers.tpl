@@ -24,6 +24,17 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{/* The daemon, as the API server knows it. */}}
+{{- define "serin.username" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "serin.account" . }}
+{{- end }}
+
+{{/* The traffic policy belongs to the cluster. Its name has the namespace behind a
+dot, which no namespace has, so that those of two releases differ. */}}
+{{- define "serin.trafficPolicy" -}}
+{{ include "serin.name" . }}-traffic.{{ .Release.Namespace }}
+{{- end }}
+
 {{- define "serin.image" -}}
 {{- with .Values.image }}
 {{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
@@ -66,6 +77,9 @@ seccompProfile:
 {{- end }}
 {{- if and .Values.alert.type (not .Values.alert.secretName) }}
 {{- fail "alert.type needs alert.secretName, a Secret with the key address" }}
+{{- end }}
+{{- if and .Values.trafficPolicy.enabled (semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version) }}
+{{- fail (printf "trafficPolicy needs Kubernetes 1.30, this is %s" .Capabilities.KubeVersion.Version) }}
 {{- end }}
 {{- range $label, $_ := fromYaml (include "serin.selector" .) }}
 {{- if hasKey $.Values.podLabels $label }}

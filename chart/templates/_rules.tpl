@@ -1,6 +1,6 @@
 {{/* What the daemon does in a namespace that it serves, and nothing else. */}}
 {{- define "serin.rules" -}}
-# Read Canaries, keep a finalizer on them, annotate them with commands.
+# Read Canaries, annotate them with commands, take off the finalizer of old versions.
 - apiGroups: [flagger.app]
   resources: [canaries]
   verbs: [get, list, watch, patch]

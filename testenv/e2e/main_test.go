@@ -39,7 +39,12 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "testenv/e2e:", err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := awaitEndings(); err != nil {
+		fmt.Fprintln(os.Stderr, "testenv/e2e: a deletion hangs:", err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func connect(kubeconfig string) (err error) {

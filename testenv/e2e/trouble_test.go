@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,18 +76,19 @@ func TestRevisionWithAnImageThatIsNotThereIsRolledBack(t *testing.T) {
 func TestRolloutSurvivesTheDaemonItsUpgradeAndItsEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "e2e-lost")
-	w.install()
+	w.install(withPolicy)
 	w.initialize(quick...)
 	u := w.startUsers()
 
 	w.push("6.0.1")
 	w.awaitWeight(25)
+	w.mayNotDivide()
 	w.kubectl("delete", "pods", "-l", "app.kubernetes.io/name=serin", "--grace-period=0", "--force")
 	w.awaitPromoted(2)
 
 	w.push("6.0.2")
 	w.awaitWeight(25)
-	w.install("log.level=debug", "replicas=2")
+	w.install("log.level=debug", "replicas=2", withPolicy)
 	w.awaitPromoted(3)
 
 	w.push("6.0.3")
@@ -94,6 +96,16 @@ func TestRolloutSurvivesTheDaemonItsUpgradeAndItsEnd(t *testing.T) {
 	w.run(the.helm, "uninstall", "serin", "--wait")
 	w.onlyReadyRevisionsServe()
 	u.noneFailed()
+}
+
+// mayNotDivide tries to change the traffic by hand, as an administrator.
+func (w *world) mayNotDivide() {
+	w.Helper()
+	out, err := w.command(w.Context(), "kubectl", "patch", "services.serving.knative.dev", "podinfo", "--type=merge",
+		`-p={"spec": {"traffic": [{"latestRevision": true, "percent": 100}]}}`).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "spec.traffic of Service podinfo is set by its Canary") {
+		w.Errorf("somebody changes the traffic: %v\n%s", err, out)
+	}
 }
 
 // onlyReadyRevisionsServe looks at the live traffic: all of it goes to

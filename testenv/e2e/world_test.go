@@ -33,6 +33,7 @@ const (
 type world struct {
 	*testing.T
 	namespace string
+	ofCluster bool // the release has objects that belong to the cluster
 }
 
 // newWorld makes a namespace. When the test ends everything in it goes.
@@ -43,27 +44,31 @@ func newWorld(t *testing.T, namespace string) *world {
 	w.until("namespace "+namespace, patience, func() error {
 		return the.client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 	})
+	noteEnding(namespace)
 	t.Cleanup(w.close)
 	return w
 }
 
-// close tells what was there, where the test has failed, and removes it: the
-// Canary while there may be a daemon to let go of it, then by force.
+// close tells what was there, where the test has failed, and deletes the
+// namespace with all that is in it, the Canary and its daemon at once. TestMain
+// sees that it goes.
 func (w *world) close() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.Context()), cleanupBound)
 	defer cancel()
 	if w.Failed() {
 		for _, what := range [][]string{
 			{"get", "canaries,ksvc,revisions,pods", "-o", "wide"}, {"describe", "canaries"},
-			{"get", "events", "--sort-by=.lastTimestamp"}, {"logs", "deploy/serin", "--tail=60"},
+			{"get", "events", "--sort-by=.lastTimestamp"}, {"logs", "deploy/serin", "--tail=60"}, {"describe", "namespace", w.namespace},
 		} {
 			out, err := w.command(ctx, "kubectl", what...).CombinedOutput()
 			w.Logf("kubectl %s: %v\n%s", strings.Join(what, " "), err, out)
 		}
 	}
-	_, _ = w.command(ctx, "kubectl", "delete", "canaries", "--all", "--timeout=10s").CombinedOutput()
-	_, _ = w.command(ctx, "kubectl", "patch", "canary", "podinfo", "--type=merge", "-p", `{"metadata": {"finalizers": null}}`).CombinedOutput()
-	_, _ = w.command(ctx, the.helm, "uninstall", "serin").CombinedOutput()
+	if w.ofCluster {
+		if out, err := w.command(ctx, the.helm, "uninstall", "serin", "--ignore-not-found").CombinedOutput(); err != nil {
+			w.Errorf("helm uninstall: %v\n%s", err, out)
+		}
+	}
 	err := the.client.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
 	if client.IgnoreNotFound(err) != nil {
 		w.Errorf("delete namespace %s: %v", w.namespace, err)
@@ -93,6 +98,9 @@ func (w *world) kubectl(args ...string) string {
 	return w.run("kubectl", args...)
 }
 
+// withPolicy has the API server refuse others who change the traffic.
+const withPolicy = "trafficPolicy.enabled=true"
+
 // install installs the chart for this namespace, or upgrades it.
 func (w *world) install(values ...string) {
 	w.Helper()
@@ -102,6 +110,7 @@ func (w *world) install(values ...string) {
 	}
 	for _, v := range values {
 		args = append(args, "--set="+v)
+		w.ofCluster = w.ofCluster || v == "scope=cluster" || v == withPolicy
 	}
 	w.run(the.helm, args...)
 }
