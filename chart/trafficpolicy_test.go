@@ -78,8 +78,8 @@ func canaryFor(service string) *v1beta1.Canary {
 	return c
 }
 
-// merge is a JSON merge patch of a Service that is not kept.
-func merge(ctx context.Context, c client.Client, service types.NamespacedName, body string) error {
+// mergePatch is a JSON merge patch of a Service that is not kept.
+func mergePatch(ctx context.Context, c client.Client, service types.NamespacedName, body string) error {
 	s := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: service.Namespace, Name: service.Name}}
 	return c.Patch(ctx, s, client.RawPatch(types.MergePatchType, []byte(body)), client.DryRunAll)
 }
@@ -113,7 +113,7 @@ func (a account) byPolicy(err error) bool {
 func (a account) refuses(c client.Client, service types.NamespacedName) {
 	a.Helper()
 	a.eventually("traffic of "+service.String()+" is protected", func() error {
-		if err := merge(a.Context(), c, service, toLatest); !a.byPolicy(err) {
+		if err := mergePatch(a.Context(), c, service, toLatest); !a.byPolicy(err) {
 			return fmt.Errorf("it may be changed: %w", err)
 		}
 		return nil
@@ -123,7 +123,7 @@ func (a account) refuses(c client.Client, service types.NamespacedName) {
 func (a account) allows(c client.Client, service types.NamespacedName) {
 	a.Helper()
 	ctx := context.WithoutCancel(a.Context()) // for cleanups
-	a.eventually("traffic of "+service.String()+" is anybody's", func() error { return merge(ctx, c, service, toLatest) })
+	a.eventually("traffic of "+service.String()+" is anybody's", func() error { return mergePatch(ctx, c, service, toLatest) })
 }
 
 // Sentences of the refusals.
@@ -167,19 +167,19 @@ func TestTrafficOfAPinnedServiceIsTheDaemonsAlone(t *testing.T) {
 	others := a.as("somebody")
 	a.refuses(others, service)
 	for name, write := range refused {
-		err := merge(t.Context(), others, service, write.body)
+		err := mergePatch(t.Context(), others, service, write.body)
 		if want := strings.ReplaceAll(write.want, "NAMESPACE", a.namespace); !apierrors.IsForbidden(err) || !a.byPolicy(err) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\nwant a refusal with %q", name, err, want)
 		}
 	}
 	for name, body := range allowed {
-		if err := merge(t.Context(), others, service, body); err != nil {
+		if err := mergePatch(t.Context(), others, service, body); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for name, write := range refused {
 		for who, c := range map[string]client.Client{"the daemon": a.client, "a user who may": a.as("fire-brigade"), "one of a group that may": a.as("somebody", "admins")} {
-			if err := merge(t.Context(), c, service, write.body); err != nil {
+			if err := mergePatch(t.Context(), c, service, write.body); err != nil {
 				t.Errorf("%s, by %s: %v", name, who, err)
 			}
 		}
@@ -196,7 +196,7 @@ func TestRemedyIsForTheManifestThatHadTraffic(t *testing.T) {
 	if err := others.Patch(t.Context(), s, client.RawPatch(types.MergePatchType, []byte(allowed["kubectl set-last-applied"]))); err != nil {
 		t.Fatal(err)
 	}
-	if err := merge(t.Context(), others, service, toLatest); !a.byPolicy(err) || !strings.Contains(err.Error(), "Take traffic out") {
+	if err := mergePatch(t.Context(), others, service, toLatest); !a.byPolicy(err) || !strings.Contains(err.Error(), "Take traffic out") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -408,14 +408,14 @@ func TestPolicyThatCannotBeEvaluatedKeepsNobodyFromPushing(t *testing.T) {
 	service := a.service(namespace)
 	others := a.as("somebody")
 	a.eventually("nobody may push", func() error {
-		if err := merge(t.Context(), others, service, allowed["push"]); !a.byPolicy(err) {
+		if err := mergePatch(t.Context(), others, service, allowed["push"]); !a.byPolicy(err) {
 			return fmt.Errorf("it was possible: %w", err)
 		}
 		return nil
 	})
 	policy.Spec.FailurePolicy = &chosen
 	a.eventually("the policy is changed", func() error { return env.Client.Update(t.Context(), policy) })
-	a.eventually("somebody pushes", func() error { return merge(t.Context(), others, service, allowed["push"]) })
+	a.eventually("somebody pushes", func() error { return mergePatch(t.Context(), others, service, allowed["push"]) })
 }
 
 // What docs/install.md says: more than the policy's own kinds, as it reads Canaries.
