@@ -305,3 +305,49 @@ func TestServiceMadeAgainWhileTheDaemonWasAway(t *testing.T) {
 		t.Errorf("traffic %+v", w.service.Status.Traffic)
 	}
 }
+
+// A Canary of another provider is somebody else's: not written, and not mentioned.
+func TestCanariesOfOthersAreLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	theirs := make([]*v1beta1.Canary, 0, 2)
+	for name, edit := range map[string]func(*v1beta1.CanarySpec){
+		"istio":      func(s *v1beta1.CanarySpec) { s.Provider = "istio" },
+		"deployment": func(s *v1beta1.CanarySpec) { s.TargetRef.APIVersion, s.TargetRef.Kind = "apps/v1", "Deployment" },
+	} {
+		canary := w.canary.DeepCopy()
+		canary.Name = name
+		edit(&canary.Spec)
+		w.create(canary)
+		canary.Status = v1beta1.CanaryStatus{Phase: v1beta1.PhaseProgressing, CanaryWeight: 30, LastAppliedSpec: "7d4f9c5b6", LastPromotedSpec: "5f8d6c7b9"}
+		if err := env.Client.Status().Update(t.Context(), canary); err != nil {
+			t.Fatal(err)
+		}
+		theirs = append(theirs, canary)
+	}
+	listen := freeAddress(t, "127.0.0.1")
+	w.daemon(daemon.Config{Listen: listen})
+	w.create(w.service)
+	w.create(w.canary)
+	w.awaitPhase(v1beta1.PhaseInitialized) // so the others have been seen
+	w.push("6.0.1")
+	w.awaitOutcome("podinfo-00002", v1beta1.PhaseSucceeded)
+	for _, canary := range theirs {
+		before := canary.ResourceVersion
+		w.read(canary)
+		if canary.ResourceVersion != before || len(canary.Finalizers) > 0 {
+			t.Errorf("%s was written: %+v", canary.Name, canary)
+		}
+	}
+	var events corev1.EventList
+	if err := env.Client.List(t.Context(), &events, client.InNamespace(w.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events.Items {
+		if e.InvolvedObject.Kind == "Canary" && e.InvolvedObject.Name != "podinfo" {
+			t.Errorf("an event on %s: %s", e.InvolvedObject.Name, e.Message)
+		}
+	}
+	if metrics := get(t, listen, "/metrics"); !strings.Contains(metrics, `flagger_canary_total{namespace="`+w.namespace+`"} 1`) {
+		t.Errorf("others are counted:\n%s", metrics)
+	}
+}
