@@ -70,11 +70,31 @@ func newMapper() meta.RESTMapper {
 	return mapper
 }
 
-// canary reads one Canary.
+// canary reads one Canary. One that is somebody else's is an error.
 func (c *Cluster) canary(ctx context.Context, name string) (*v1beta1.Canary, error) {
 	canary := new(v1beta1.Canary)
-	err := c.Client.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: name}, canary)
-	return canary, c.explain(name, err)
+	if err := c.Client.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: name}, canary); err != nil {
+		return nil, c.explain(name, err)
+	}
+	return canary, checkOurs(canary)
+}
+
+// checkOurs is an error where a Canary is somebody else's, and says why it is.
+func checkOurs(c *v1beta1.Canary) error {
+	switch t := c.Spec.TargetRef; {
+	case c.Ours():
+		return nil
+	case c.Spec.Provider != "" && c.Spec.Provider != v1beta1.ProviderKnative:
+		return fmt.Errorf("canary %s/%s is not Serin's: its provider is %q", c.Namespace, c.Name, c.Spec.Provider)
+	default:
+		return fmt.Errorf("canary %s/%s is not Serin's: its target is %q, and not a Knative Service, %q",
+			c.Namespace, c.Name, t.APIVersion+" "+t.Kind, v1beta1.TargetAPIVersion+" "+v1beta1.TargetKind)
+	}
+}
+
+// onlyOurs drops the Canaries that are somebody else's.
+func onlyOurs(all []v1beta1.Canary) []v1beta1.Canary {
+	return slices.DeleteFunc(all, func(c v1beta1.Canary) bool { return !c.Ours() })
 }
 
 // explain says what to do about an error of the API server. The name is that
@@ -92,15 +112,15 @@ func (c *Cluster) explain(name string, err error) error {
 	}
 }
 
-// Names returns the names of the Canaries of the namespace, sorted.
+// Names returns the names of Serin's Canaries of the namespace, sorted.
 func (c *Cluster) Names(ctx context.Context) ([]string, error) {
 	var list v1beta1.CanaryList
 	if err := c.Client.List(ctx, &list, client.InNamespace(c.Namespace)); err != nil {
 		return nil, c.explain("", err)
 	}
-	names := make([]string, 0, len(list.Items))
-	for i := range list.Items {
-		names = append(names, list.Items[i].Name)
+	var names []string
+	for _, canary := range onlyOurs(list.Items) {
+		names = append(names, canary.Name)
 	}
 	slices.Sort(names)
 	return names, nil

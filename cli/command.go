@@ -88,20 +88,22 @@ func (c *Cluster) await(ctx context.Context, name string, within time.Duration, 
 	last = new(v1beta1.Canary)
 	gone := false
 	err = follow(bounded, c.Client, &v1beta1.CanaryList{}, func(now []*v1beta1.Canary, lost error) bool {
-		now = ours(now, func(c *v1beta1.Canary) string { return c.Name }, name)
+		now = named(now, func(c *v1beta1.Canary) string { return c.Name }, name)
 		if gone = len(now) == 0 && lost == nil; gone || len(now) == 0 {
 			return gone
 		}
 		last = now[0]
-		return so(last)
+		return !last.Ours() || so(last)
 	}, c.one(name)...)
 	switch {
 	case gone:
 		return nil, fmt.Errorf("canary %s/%s was deleted", c.Namespace, name)
 	case err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 		return last, errLate
-	default:
+	case err != nil:
 		return last, c.explain(name, err)
+	default:
+		return last, checkOurs(last)
 	}
 }
 

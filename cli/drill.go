@@ -200,12 +200,15 @@ func (r *rehearsal) watch(ctx context.Context) error {
 	var over string
 	var decided time.Time
 	err := follow(bounded, r.cluster.Client, &v1beta1.CanaryList{}, func(now []*v1beta1.Canary, lost error) bool {
-		now = ours(now, func(c *v1beta1.Canary) string { return c.Name }, r.drill.Name)
+		now = named(now, func(c *v1beta1.Canary) string { return c.Name }, r.drill.Name)
 		switch {
 		case lost != nil:
 			return false
 		case len(now) == 0:
 			over = "the canary was deleted"
+			return true
+		case !now[0].Ours():
+			over = checkOurs(now[0]).Error()
 			return true
 		}
 		over, decided = r.judge(now[0])

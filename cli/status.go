@@ -63,9 +63,10 @@ func listStatus(ctx context.Context, c *Cluster, s Screen, o StatusOptions) erro
 	if err := c.Client.List(ctx, &list, o.selected(c)...); err != nil {
 		return c.explain("", err)
 	}
-	canaries := make([]*v1beta1.Canary, 0, len(list.Items))
-	for i := range list.Items {
-		canaries = append(canaries, &list.Items[i])
+	items := onlyOurs(list.Items)
+	canaries := make([]*v1beta1.Canary, 0, len(items))
+	for i := range items {
+		canaries = append(canaries, &items[i])
 	}
 	if o.Output == "json" || o.Output == "yaml" {
 		return writeList(s.Out, canaries, o.Output)

@@ -124,6 +124,9 @@ func (w *watcher) show(ctx context.Context, seen <-chan news, failed <-chan erro
 		if w.canaries == nil {
 			continue
 		}
+		if c := w.one(); c != nil && !c.Ours() { // it was, when this began
+			return checkOurs(c)
+		}
 		if err := w.draw(); err != nil {
 			return err
 		}
@@ -136,21 +139,24 @@ func (w *watcher) show(ctx context.Context, seen <-chan news, failed <-chan erro
 // note takes in what has changed.
 func (w *watcher) note(n news) {
 	if n.events != nil {
-		w.events = ours(n.events, func(e *corev1.Event) string { return e.InvolvedObject.Name }, w.options.Name)
+		w.events = named(n.events, func(e *corev1.Event) string { return e.InvolvedObject.Name }, w.options.Name)
 	}
 	if n.canaries == nil {
 		return
 	}
 	w.lost = n.lost
-	w.canaries = ours(n.canaries, func(c *v1beta1.Canary) string { return c.Name }, w.options.Name)
+	w.canaries = named(n.canaries, func(c *v1beta1.Canary) string { return c.Name }, w.options.Name)
+	if w.options.Name == "" {
+		w.canaries = slices.DeleteFunc(w.canaries, func(c *v1beta1.Canary) bool { return !c.Ours() })
+	}
 	if c := w.one(); c != nil {
 		w.history.note(c)
 		w.ending.note(c)
 	}
 }
 
-// ours drops what the API server would not have sent.
-func ours[T any](all []T, name func(T) string, wanted string) []T {
+// named drops what the API server would not have sent.
+func named[T any](all []T, name func(T) string, wanted string) []T {
 	return slices.DeleteFunc(all, func(o T) bool { return wanted != "" && name(o) != wanted })
 }
 
