@@ -134,7 +134,7 @@ func apiServer(t *testing.T) string {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"apiVersion": "flagger.app/v1beta1", "kind": "CanaryList", "metadata": {}, "items": [
-			{"metadata": {"name": "podinfo", "namespace": "prod"}, "spec": {"targetRef": {"name": "podinfo"}}, "status": {"phase": "Initialized"}}]}`))
+			{"metadata": {"name": "podinfo", "namespace": "prod"}, "spec": {"targetRef": {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "podinfo"}}, "status": {"phase": "Initialized"}}]}`))
 	}))
 	t.Cleanup(server.Close)
 	file := filepath.Join(t.TempDir(), "kubeconfig")
