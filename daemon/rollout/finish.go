@@ -80,23 +80,35 @@ const (
 // quiet is how long nobody has to interfere for the next time to be raised again.
 const quiet = 10 * time.Minute
 
+// notShownFor is how long the Route may show something else, without anybody's doing,
+// before that is raised. It takes seconds to follow.
+const notShownFor = 30 * time.Second
+
 // explainTraffic says whether the wanted division is in force, and if not, since
 // when and by whom. Nothing is said while a division is on its way: the stage that
 // waits for the Route says that.
 func (d *decider) explainTraffic(want Traffic) {
 	before := d.Canary.Status.Condition(v1beta1.ConditionTrafficApplied)
 	switch {
-	case d.Service.Divides(want):
-		d.applied(before)
-	case d.moves(want):
-	case before != nil && d.overwritten(want):
+	case before != nil && !d.moves(want) && d.overwritten(want):
 		d.explainOverwritten(before, want)
-	case (before == nil || before.Status == corev1.ConditionTrue) && !d.awaiting() && d.Service.Current && d.Service.Asks(want):
-		d.notApplied(reasonNotShown, fmt.Sprintf("the Route shows %s instead of %s: %s",
-			v1beta1.FormatShares(d.Service.live()), want, orUnknown(d.Service.Message)))
-		d.event(warning(fmt.Sprintf("Traffic of %s is not divided as decided: the Route shows %s instead of %s: %s",
-			d.name(), v1beta1.FormatShares(d.Service.live()), want, orUnknown(d.Service.Message))).loud(Error))
+	case d.Service.Shows(want):
+		d.applied(before)
+	case d.Service.Divides(want) || d.moves(want) || d.awaiting() || !d.Service.Current || !d.Service.Asks(want):
+	case before == nil || before.Status == corev1.ConditionTrue:
+		d.notApplied(reasonNotShown, d.shownInstead(want))
+		d.RequeueAfter = notShownFor
+	case before.Reason == reasonNotShown && d.Now.Sub(before.LastTransitionTime.Time) >= notShownFor:
+		text := fmt.Sprintf("Traffic of %s has not been divided as decided for %s: %s", d.name(), notShownFor, d.shownInstead(want))
+		if before.Message != text {
+			d.event(warning(text).loud(Error))
+		}
+		d.notApplied(reasonNotShown, text)
 	}
+}
+
+func (d *decider) shownInstead(want Traffic) string {
+	return fmt.Sprintf("the Route shows %s instead of %s: %s", v1beta1.FormatShares(d.Service.live()), want, orUnknown(d.Service.Message))
 }
 
 // applied says that the wanted division is in force.
@@ -148,8 +160,8 @@ func (d *decider) overwritten(want Traffic) bool {
 }
 
 func (d *decider) explainOverwritten(before *v1beta1.Condition, want Traffic) {
-	d.notApplied(reasonOverwritten, fmt.Sprintf("spec.traffic was changed by %s at %s: the Route shows %s, wanted is %s",
-		d.Service.SpecWriter, d.Service.SpecTime.UTC().Format(time.RFC3339), v1beta1.FormatShares(d.Service.live()), want))
+	d.notApplied(reasonOverwritten, fmt.Sprintf("spec.traffic was changed by %s at %s to something else than %s",
+		d.Service.SpecWriter, d.Service.SpecTime.UTC().Format(time.RFC3339), want))
 	again := before.Reason == reasonPutBack && d.Now.Sub(before.LastTransitionTime.Time) < quiet
 	if before.Status == corev1.ConditionFalse || again {
 		return
