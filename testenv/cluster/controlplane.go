@@ -57,6 +57,7 @@ func (n *node) startControlPlane(ctx context.Context) error {
 		return []string{"--kubeconfig=" + path, "--authentication-kubeconfig=" + path, "--authorization-kubeconfig=" + path, "--leader-elect=false", "--bind-address=127.0.0.1"}
 	}
 	_, managerErr := n.run(n.Programs.ControllerManager, append(kubeconfigs("kube-controller-manager"),
+		"--kube-api-qps=200", "--kube-api-burst=400", // namespaces go side by side in the tests, hundreds of objects each
 		"--root-ca-file="+n.authority(), "--service-account-private-key-file="+n.State.path("serviceaccounts.key"), "--use-service-account-credentials",
 		"--cluster-cidr="+podRange, "--service-cluster-ip-range="+serviceRange)...)
 	_, schedulerErr := n.run(n.Programs.Scheduler, kubeconfigs("kube-scheduler")...)

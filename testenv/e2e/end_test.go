@@ -17,9 +17,10 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// goneBound is how long a namespace may take to go: Knative's pods drain for half
-// a minute.
-const goneBound = 2 * time.Minute
+// goneBound is how long a namespace may take to go: Knative's pods drain for half a
+// minute, and on two busy cores a dozen namespaces that go at the same time take some
+// minutes. What hangs is there much longer.
+const goneBound = 6 * time.Minute
 
 // endings are the namespaces of all tests, which have to be gone in the end.
 var endings struct {
