@@ -79,7 +79,8 @@ type CanaryStatus struct {
 	// +optional
 	LastPromotedSpec string `json:"lastPromotedSpec,omitempty"`
 
-	// LastTransitionTime is the time of the last change of phase.
+	// LastTransitionTime is the time of the last change of phase, or, while it is
+	// Initializing, of the revision that is to be the primary one.
 	//
 	// +optional
 	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty"`

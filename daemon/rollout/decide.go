@@ -191,6 +191,9 @@ func (d *decider) resume() {
 // since is when a rollout that stands still last made progress, not counting the
 // time in which nobody was there to make any.
 func (d *decider) since() time.Time {
+	if d.transits() {
+		return d.Now
+	}
 	since := d.Status.LastTransitionTime.Time
 	if a := d.Status.Analysis; a != nil && !a.ProgressTime.IsZero() {
 		since = a.ProgressTime.Time
@@ -199,6 +202,13 @@ func (d *decider) since() time.Time {
 		since = d.Up
 	}
 	return since
+}
+
+// transits reports whether this decision changes the phase, or which revision is to be
+// the first primary one.
+func (d *decider) transits() bool {
+	old := &d.Canary.Status
+	return d.Status.Phase != old.Phase || (d.Status.Phase == v1beta1.PhaseInitializing && d.Status.LastPromotedSpec != old.LastPromotedSpec)
 }
 
 // left is what remains until the progress deadline; extra is time that is needed
@@ -236,15 +246,15 @@ func (d *decider) unblock() {
 	waited := d.Now.Sub(d.since())
 	blocks := func(revision string) bool {
 		state, exists := d.Service.Revisions[revision]
-		switch {
-		case revision == "" || state.Ready:
+		if revision == "" || state.Ready {
 			return false
-		case !exists || state.Failed:
-			d.waits = waited < unblockAfter
-		default:
-			d.waits = waited < d.spec.ProgressDeadline()/2
 		}
-		return !d.waits
+		bound := d.spec.ProgressDeadline() / 2
+		if !exists || state.Failed {
+			bound = unblockAfter
+		}
+		d.waits = d.waits || waited < bound
+		return waited >= bound
 	}
 	for _, t := range d.Service.Spec {
 		if t.Tag != "" && t.Tag != PrimaryTag && t.Tag != CanaryTag && blocks(t.Revision) {

@@ -259,6 +259,7 @@ func (d *decider) takeOver() bool {
 			a.PrimaryRevision, d.name(), d.spec.ProgressDeadline(), orUnknown(primary.Message), next, d.Service.live()[next], a.CanaryRevision)).loud(Error))
 		d.Status.Phase, d.Status.Analysis, d.Status.KeptShares = v1beta1.PhaseInitializing, nil, nil
 		d.Status.LastPromotedSpec, d.Status.LastAppliedSpec = next, next
+		d.Measure, d.Calls = nil, nil
 		return true
 	}
 	if d.gated(v1beta1.ConfirmPromotionHook) && !d.gate(v1beta1.ConfirmPromotionHook, a.CanaryRevision) {

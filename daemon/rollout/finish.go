@@ -17,21 +17,27 @@ func (d *decider) finish() {
 	if d.standing {
 		return
 	}
-	old := &d.Canary.Status
-	if d.Status.Phase != old.Phase {
+	if d.transits() {
 		d.Status.LastTransitionTime = metav1.NewTime(d.Now)
 	}
 	want, decided := d.Status.Division()
 	if decided && !d.passive && d.Service != nil {
 		d.Traffic = &want
 	}
-	if d.waits && (d.RequeueAfter == 0 || d.RequeueAfter > unblockAfter) {
-		d.RequeueAfter = unblockAfter
+	if d.waits {
+		d.within(unblockAfter)
 	}
 	d.observe()
 	d.explainPhase()
 	if decided && d.Service != nil {
 		d.explainTraffic(want)
+	}
+}
+
+// within asks for another decision no later than after a wait.
+func (d *decider) within(wait time.Duration) {
+	if d.RequeueAfter == 0 || wait < d.RequeueAfter {
+		d.RequeueAfter = wait
 	}
 }
 
@@ -97,7 +103,7 @@ func (d *decider) explainTraffic(want Traffic) {
 	case d.Service.Divides(want) || d.moves(want) || d.awaiting() || !d.Service.Current || !d.Service.Asks(want):
 	case before == nil || before.Status == corev1.ConditionTrue:
 		d.notApplied(reasonNotShown, d.shownInstead(want))
-		d.RequeueAfter = notShownFor
+		d.within(notShownFor)
 	case before.Reason == reasonNotShown && d.Now.Sub(before.LastTransitionTime.Time) >= notShownFor:
 		text := fmt.Sprintf("Traffic of %s has not been divided as decided for %s: %s", d.name(), notShownFor, d.shownInstead(want))
 		if before.Message != text {

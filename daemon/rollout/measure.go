@@ -87,10 +87,10 @@ func (d *decider) repeat(why string) {
 	a := d.Status.Analysis
 	a.Check++
 	a.Message, a.RouteGeneration = why, 0
-	d.expire(why)
-	if a.Stage != v1beta1.StageRollingBack && d.Service.Current && d.Service.Divides(d.split()) {
+	if d.Service.Current && d.Service.Divides(d.split()) {
 		a.RouteGeneration = d.Service.Generation
 	}
+	d.expire(why)
 }
 
 func (d *decider) inconclusive(v *Verdict, before string) {

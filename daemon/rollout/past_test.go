@@ -262,3 +262,28 @@ func (w *world) failAll(t *testing.T) {
 	w.settle()
 	w.expect(t, v1beta1.PhaseFailed, 0)
 }
+
+// A daemon that has been there for long, and a Canary that has waited for its Service,
+// have their whole deadline.
+func TestInitializationHasItsOwnDeadline(t *testing.T) {
+	w := newWorld()
+	w.up = epoch.Add(-24 * time.Hour)
+	service := w.service
+	w.service = nil
+	w.decide()
+	w.now = w.now.Add(time.Hour)
+	w.service = service
+	w.service.Revisions["rev-1"] = Revision{Failed: true, Message: "crashed"}
+	w.push("rev-2")
+	w.ready("rev-2")
+	for range 3 {
+		w.decide()
+		w.converge()
+	}
+	if w.canary.Status.LastPromotedSpec != "rev-1" || w.count("still does not show") != 0 {
+		t.Fatalf("it is given up at once: %+v, %q", w.canary.Status, w.events)
+	}
+	w.now = w.now.Add(time.Minute)
+	w.decide()
+	w.expectAlert(t, Error, "rev-1, which was to be the primary revision of podinfo.test, has not been ready for 1m0s (crashed): rev-2 is pinned instead")
+}

@@ -205,6 +205,34 @@ func TestGoodPushReplacesABrokenPrimary(t *testing.T) {
 	}
 }
 
+// Where another revision serves, that takes the place of a broken primary revision, and
+// the new one is analysed against it: also from a gate.
+func TestRevisionThatServesReplacesABrokenPrimary(t *testing.T) {
+	for _, passes := range []int{0, 4} { // measuring, and waiting for the promotion's approval
+		w := analysing(t)
+		w.hook(v1beta1.ConfirmPromotionHook, "gate")
+		w.hooks["gate"] = refuses
+		for range passes {
+			w.say(analysis.Pass)
+			w.settle()
+		}
+		w.service.Revisions["rev-0"] = Revision{Ready: true}
+		w.service.Revisions["rev-1"] = Revision{Failed: true, Message: "crashed"}
+		w.service.Traffic = []Target{{Revision: "rev-0", Percent: 60}, {Revision: "rev-1", Tag: PrimaryTag, Percent: 40}}
+		w.service.RouteReady = false
+		w.decide()
+		w.now = w.now.Add(time.Hour)
+		d := w.decide()
+		if d.Status.LastPromotedSpec != "rev-0" || d.Measure != nil || d.Status.Phase != v1beta1.PhaseInitializing {
+			t.Fatalf("after %d checks: %+v", passes, d.Status)
+		}
+		w.settle()
+		if a := w.canary.Status.Analysis; a == nil || a.PrimaryRevision != "rev-0" || a.CanaryRevision != "rev-2" {
+			t.Errorf("after %d checks: analysis %+v", passes, a)
+		}
+	}
+}
+
 func TestFinalisingHasADeadline(t *testing.T) {
 	finalising := func(t *testing.T) *world {
 		w := analysing(t)
