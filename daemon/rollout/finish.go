@@ -100,6 +100,14 @@ func (d *decider) explainTraffic(want Traffic) {
 		d.explainOverwritten(before, want)
 	case d.Service.Shows(want):
 		d.applied(before)
+	case d.Service.Divides(want) && before != nil && before.Status == corev1.ConditionFalse:
+		// It was put back, and the Route is not ready: it may still follow what was
+		// there in between, or be in trouble over something else.
+		if left := before.LastTransitionTime.Add(notShownFor).Sub(d.Now); left > 0 {
+			d.within(left)
+			return
+		}
+		d.applied(before)
 	case d.Service.Divides(want) || d.moves(want) || d.awaiting() || !d.Service.Current || !d.Service.Asks(want):
 	case before == nil || before.Status == corev1.ConditionTrue:
 		d.notApplied(reasonNotShown, d.shownInstead(want))

@@ -114,6 +114,26 @@ func TestOverwriteIsToldOnceWhateverTheRouteDoesMeanwhile(t *testing.T) {
 	}
 }
 
+// A Route that is in trouble over a tag of somebody's has not lost its division.
+func TestDivisionIsInForceThoughTheRouteIsNotReady(t *testing.T) {
+	w := generations(t)
+	w.now = w.now.Add(time.Minute)
+	w.specify("kubectl", Target{Revision: "rev-2", Percent: 100}, Target{Revision: "rev-9", Tag: "stable"})
+	w.decide()
+	w.converge()
+	if w.service.RouteReady || w.live("rev-2") != 100 {
+		t.Fatalf("the Route is to be stuck with its division: %+v", w.service)
+	}
+	if d := w.decide(); w.applied().Status != "False" || d.RequeueAfter != 30*time.Second {
+		t.Errorf("condition %+v, called again in %v", w.applied(), d.RequeueAfter)
+	}
+	w.now = w.now.Add(30 * time.Second)
+	w.decide()
+	if c := w.applied(); c.Status != "True" || c.Reason != "PutBack" {
+		t.Errorf("condition %+v", c)
+	}
+}
+
 func TestRouteThatLosesItsDivisionIsReported(t *testing.T) {
 	w := generations(t)
 	w.service.Traffic = []Target{{Revision: "rev-3", Percent: 100}}
