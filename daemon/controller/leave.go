@@ -39,6 +39,8 @@ func noted(o client.Object) []string {
 // any more, and leaves its Services in good order.
 func (r *Reconciler) gone(ctx context.Context, key types.NamespacedName, canary *v1beta1.Canary) error {
 	r.stop(key)
+	r.pruned.note(key, false)
+	r.rivals.note(key, "")
 	if canary != nil && controllerutil.ContainsFinalizer(canary, Finalizer) {
 		if err := client.IgnoreNotFound(r.removeFinalizer(ctx, canary)); err != nil {
 			return err
