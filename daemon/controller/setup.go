@@ -41,42 +41,71 @@ func (v Verdicts) Notify(ctx context.Context, canary types.NamespacedName) {
 // Setup registers the reconciler with a manager. skipNameValidation allows
 // several managers in one process, as in tests.
 func (r *Reconciler) Setup(ctx context.Context, manager ctrl.Manager, verdicts Verdicts, skipNameValidation bool) error {
-	err := manager.GetFieldIndexer().IndexField(ctx, &v1beta1.Canary{}, targetIndex, func(o client.Object) []string {
-		return []string{o.(*v1beta1.Canary).Spec.TargetRef.Name}
-	})
-	if err != nil {
-		return fmt.Errorf("index canaries by service: %w", err)
-	}
-	if err := manager.GetFieldIndexer().IndexField(ctx, &servingv1.Service{}, noteIndex, noted); err != nil {
-		return fmt.Errorf("index services by the canary noted on them: %w", err)
+	for _, i := range indexes() {
+		if err := manager.GetFieldIndexer().IndexField(ctx, i.object, i.name, i.values); err != nil {
+			return fmt.Errorf("index %T by %s: %w", i.object, i.name, err)
+		}
 	}
 	woken := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, canary types.NamespacedName) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: canary}}
 	})
-	return ctrl.NewControllerManagedBy(manager).
-		Named("canary").
-		For(&v1beta1.Canary{}).
-		// A Canary that gives its Service up makes room for another one.
-		Watches(&v1beta1.Canary{}, r.wake(func(o client.Object) string { return o.(*v1beta1.Canary).Spec.TargetRef.Name }),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&servingv1.Service{}, r.wake(client.Object.GetName)).
-		// A Canary may be gone already when its Service is first seen.
-		Watches(&servingv1.Service{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
-			var requests []reconcile.Request
-			for _, name := range noted(o) {
-				requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}})
-			}
-			return requests
-		})).
-		Watches(&servingv1.Revision{}, r.wake(func(o client.Object) string { return o.GetLabels()[serving.ServiceLabelKey] })).
+	controlled := ctrl.NewControllerManagedBy(manager).Named("canary").For(&v1beta1.Canary{})
+	for _, w := range r.watches() {
+		controlled.Watches(w.object, handler.EnqueueRequestsFromMapFunc(w.wake), builder.WithPredicates(w.predicates...))
+	}
+	return controlled.
 		WatchesRawSource(source.TypedChannel(verdicts, woken)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, SkipNameValidation: &skipNameValidation}).
 		Complete(r)
 }
 
+// index is one by which the reconciler finds objects in the cache.
+type index struct {
+	object client.Object
+	name   string
+	values client.IndexerFunc
+}
+
+func indexes() []index {
+	return []index{
+		{&v1beta1.Canary{}, targetIndex, func(o client.Object) []string { return []string{target(o)} }},
+		{&servingv1.Service{}, noteIndex, noted},
+	}
+}
+
+// watch says which Canaries a change of an object concerns, besides a Canary's own.
+type watch struct {
+	object     client.Object
+	wake       handler.MapFunc
+	predicates []predicate.Predicate
+}
+
+func (r *Reconciler) watches() []watch {
+	return []watch{
+		// A Canary that gives its Service up makes room for another one.
+		{&v1beta1.Canary{}, r.wake(target), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
+		{&servingv1.Service{}, r.wake(client.Object.GetName), nil},
+		// A Canary may be gone already when its Service is first seen.
+		{&servingv1.Service{}, wakeNoted, nil},
+		{&servingv1.Revision{}, r.wake(func(o client.Object) string { return o.GetLabels()[serving.ServiceLabelKey] }), nil},
+	}
+}
+
+// target is the name of a Canary's Service.
+func target(o client.Object) string { return o.(*v1beta1.Canary).Spec.TargetRef.Name }
+
+// wakeNoted calls for the Canary that is noted on a Service.
+func wakeNoted(_ context.Context, o client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, name := range noted(o) {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}})
+	}
+	return requests
+}
+
 // wake calls for the Canaries of the Service that an object is about.
-func (r *Reconciler) wake(service func(client.Object) string) handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+func (r *Reconciler) wake(service func(client.Object) string) handler.MapFunc {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
 		name := service(o)
 		if name == "" {
 			return nil
@@ -91,7 +120,7 @@ func (r *Reconciler) wake(service func(client.Object) string) handler.EventHandl
 			requests[i].NamespacedName = client.ObjectKeyFromObject(&canaries[i])
 		}
 		return requests
-	})
+	}
 }
 
 // canariesOf finds the Canaries of a Service, somebody else's among them.
