@@ -110,10 +110,9 @@ type told struct{ kind, about, message string }
 
 // listeners are all who are told what happens.
 type listeners struct {
-	events   []told
-	alerts   int
-	metrics  []string
-	answered map[rollout.Key]rollout.Answer
+	events  []told
+	alerts  int
+	metrics []string
 }
 
 func (l *listeners) Event(o runtime.Object, kind, _, message string) {

@@ -358,7 +358,7 @@ func (w *world) reconcile(key types.NamespacedName) {
 	}
 }
 
-func (w *world) call(key types.NamespacedName) (result ctrl.Result, err error, died bool) { //nolint:revive // died is no result of the call
+func (w *world) call(key types.NamespacedName) (result ctrl.Result, err error, died bool) {
 	defer func() {
 		w.writing = false
 		if p := recover(); p != nil {
