@@ -13,6 +13,7 @@
 // that keeps out names that were made to point here. Requests across origins
 // are the caller's to refuse, with http.CrossOriginProtection.
 //
-// Answers of Kubernetes are kept for ten seconds. A Guard may be used
+// Answers of Kubernetes are kept for ten seconds, so that a token that is revoked,
+// or a right that is taken away, counts for as much longer. A Guard may be used
 // concurrently.
 package access

@@ -63,16 +63,43 @@ func (g *Guard) Check(r *http.Request, a Action) error {
 	if Local(r) {
 		return nil
 	}
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || token == "" {
-		return &Error{http.StatusUnauthorized, "this needs a bearer token of Kubernetes that may " + a.String() + "; from inside the pod, over loopback, it needs none"}
-	}
-	user, err := g.user(r.Context(), token)
+	user, err := g.sender(r, "may "+a.String())
 	if err != nil {
 		return err
 	}
 	return g.may(r.Context(), user, a)
 }
+
+// sender returns whose token a request has, which needs one of somebody who can
+// do something.
+func (g *Guard) sender(r *http.Request, can string) (authenticationv1.UserInfo, error) {
+	token, ok := bearer(r.Header)
+	if !ok {
+		return authenticationv1.UserInfo{}, &Error{http.StatusUnauthorized, "this needs a bearer token of Kubernetes that " + can + "; from inside the pod, over loopback, it needs none"}
+	}
+	return g.user(r.Context(), token)
+}
+
+// bearer is the token of a request (RFC 9110, section 11.4, and RFC 6750, section
+// 2.1). What is almost one is none: Kubernetes would make something else of it.
+func bearer(header http.Header) (token string, ok bool) {
+	fields := header.Values("Authorization")
+	if len(fields) != 1 {
+		return "", false
+	}
+	scheme, token, ok := strings.Cut(fields[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	rest := strings.TrimRight(token, "=")
+	return token, rest != "" && strings.Trim(rest, tokenCharacters) == ""
+}
+
+// tokenCharacters are those of a token, but for the padding at its end.
+const tokenCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
+
+// anonymous is the user that Kubernetes takes for whoever has no token.
+const anonymous = "system:anonymous"
 
 // user returns whom a token belongs to.
 func (g *Guard) user(ctx context.Context, token string) (authenticationv1.UserInfo, error) {
@@ -82,7 +109,7 @@ func (g *Guard) user(ctx context.Context, token string) (authenticationv1.UserIn
 		if err := g.Client.Create(ctx, review); err != nil {
 			return user, unable(fmt.Errorf("review a token: %w", err))
 		}
-		if review.Status.Authenticated {
+		if review.Status.Authenticated && review.Status.User.Username != anonymous {
 			user = review.Status.User
 		}
 		g.users.put(token, user)
@@ -94,7 +121,7 @@ func (g *Guard) user(ctx context.Context, token string) (authenticationv1.UserIn
 }
 
 func (g *Guard) may(ctx context.Context, user authenticationv1.UserInfo, a Action) error {
-	key := fmt.Sprintf("%q %q %q %q %+v", user.Username, user.UID, user.Groups, user.Extra, a)
+	key := permission(user, a)
 	why, ok := g.allowed.get(key)
 	if !ok {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -118,6 +145,21 @@ func (g *Guard) may(ctx context.Context, user authenticationv1.UserInfo, a Actio
 		return &Error{http.StatusForbidden, why}
 	}
 	return nil
+}
+
+// permission is the key of an answer. What differs in any part has another one:
+// each string is quoted by itself, and no type in here has a form of its own.
+func permission(user authenticationv1.UserInfo, a Action) string {
+	extra := make(map[string][]string, len(user.Extra))
+	for name, values := range user.Extra {
+		extra[name] = values // an ExtraValue would be written without quotes
+	}
+	return fmt.Sprintf("%q", struct {
+		user, uid             string
+		groups                []string
+		extra                 map[string][]string
+		verb, namespace, name string
+	}{user.Username, user.UID, user.Groups, extra, a.Verb, a.Namespace, a.Name})
 }
 
 // unable explains an error of Kubernetes: a daemon that is installed for its

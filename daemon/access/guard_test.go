@@ -36,6 +36,10 @@ func (k *kubernetes) Create(_ context.Context, o client.Object, _ ...client.Crea
 			return apierrors.NewForbidden(authenticationv1.Resource(k.forbids), "", errors.New("no role"))
 		}
 		review.Status.Authenticated = strings.HasPrefix(review.Spec.Token, "good")
+		if review.Spec.Token == "anonymous" || strings.HasPrefix(review.Spec.Token, " ") { // as the API server does
+			review.Status.Authenticated, review.Status.User.Username = true, "system:anonymous"
+			break
+		}
 		review.Status.User = authenticationv1.UserInfo{Username: "ann", Groups: []string{"dev"}, Extra: map[string]authenticationv1.ExtraValue{"from": {"here"}}}
 	case *authorizationv1.SubjectAccessReview:
 		if k.forbids == "subjectaccessreviews" {
@@ -64,6 +68,52 @@ func request(from, to, host, authorization string) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(here)))
 }
 
+// twice has its Authorization two times.
+func twice(r *http.Request) *http.Request {
+	r.Header.Add("Authorization", r.Header.Get("Authorization"))
+	return r
+}
+
+// An answer about one thing is never that about another that reads the same.
+func TestPermissionsAreKeptApart(t *testing.T) {
+	user := func(name string, groups []string, extra ...string) authenticationv1.UserInfo {
+		u := authenticationv1.UserInfo{Username: name, Groups: groups}
+		if len(extra) > 0 {
+			u.Extra = map[string]authenticationv1.ExtraValue{"from": extra}
+		}
+		return u
+	}
+	ann := user("ann", []string{"dev"})
+	seen := map[string]int{}
+	for i, p := range []struct {
+		user   authenticationv1.UserInfo
+		action Action
+	}{
+		{ann, Action{"patch", "a", "podinfo"}},
+		{ann, Action{"patch", "a/podinfo", ""}},
+		{ann, Action{"patch", "", "a/podinfo"}},
+		{ann, Action{"patch", "a", ""}},
+		{ann, Action{"patch", "a/", ""}},
+		{ann, Action{"patch", "", ""}},
+		{ann, Action{"patch", " in all namespaces", ""}},
+		{ann, Action{"patch", "a\xff", ""}},
+		{ann, Action{"patch", "a\xfe", ""}},
+		{ann, Action{"get", "a", "podinfo"}},
+		{user("ann", []string{"dev", "ops"}), Action{"patch", "a", "podinfo"}},
+		{user("ann", []string{"dev ops"}), Action{"patch", "a", "podinfo"}},
+		{user("ann", []string{`dev" "ops`}), Action{"patch", "a", "podinfo"}},
+		{user("ann", []string{"dev"}, "x", "y"), Action{"patch", "a", "podinfo"}},
+		{user("ann", []string{"dev"}, "x y"), Action{"patch", "a", "podinfo"}},
+		{user("ann", []string{"dev"}, "x] y:[z"), Action{"patch", "a", "podinfo"}},
+	} {
+		key := permission(p.user, p.action)
+		if other, ok := seen[key]; ok {
+			t.Errorf("permissions %d and %d have the same key %s", other, i, key)
+		}
+		seen[key] = i
+	}
+}
+
 func TestWhoMayChangeWhat(t *testing.T) {
 	const pod, user, loopback = "10.1.2.3:8080", "10.9.9.9:4711", "127.0.0.1:8080"
 	for name, tc := range map[string]struct {
@@ -83,6 +133,18 @@ func TestWhoMayChangeWhat(t *testing.T) {
 		"with an empty token":                 {request(user, pod, "serin.test", "Bearer "), promote, 401, "bearer token"},
 		"with an unknown token":               {request(user, pod, "serin.test", "Bearer bad"), promote, 401, "does not know this token"},
 		"with a token":                        {request(user, pod, "serin.test", "Bearer good"), promote, 0, ""},
+		"with a token, in small letters":      {request(user, pod, "serin.test", "bearer good"), promote, 0, ""},
+		"with a token, in capitals":           {request(user, pod, "serin.test", "BEARER good"), promote, 0, ""},
+		"with a token with padding":           {request(user, pod, "serin.test", "Bearer good.a-b_c~d+e/f=="), promote, 0, ""},
+		"with a space before the token":       {request(user, pod, "serin.test", "Bearer  good"), promote, 401, "bearer token"},
+		"with a space behind the token":       {request(user, pod, "serin.test", "Bearer good "), promote, 401, "bearer token"},
+		"with a tab before the token":         {request(user, pod, "serin.test", "Bearer\tgood"), promote, 401, "bearer token"},
+		"with two tokens":                     {request(user, pod, "serin.test", "Bearer good good"), promote, 401, "bearer token"},
+		"with two tokens and a comma":         {request(user, pod, "serin.test", "Bearer good,good"), promote, 401, "bearer token"},
+		"with padding alone":                  {request(user, pod, "serin.test", "Bearer =="), promote, 401, "bearer token"},
+		"with a token that has no letters":    {request(user, pod, "serin.test", "Bearer g\u00f6od"), promote, 401, "bearer token"},
+		"with two headers":                    {twice(request(user, pod, "serin.test", "Bearer good")), promote, 401, "bearer token"},
+		"with a token of nobody":              {request(user, pod, "serin.test", "Bearer anonymous"), promote, 401, "does not know this token"},
 		"to another Canary":                   {request(user, pod, "serin.test", "Bearer good"), Action{"patch", "test", "other"}, 403, "ann may not patch canaries.flagger.app test/other"},
 		"to all Canaries":                     {request(user, pod, "serin.test", "Bearer good"), Action{Verb: "patch"}, 403, "in all namespaces"},
 		"claiming to be loopback":             {request("no address", pod, "localhost", ""), promote, 401, "bearer token"},

@@ -192,6 +192,9 @@ func TestStrangersChangeNothing(t *testing.T) {
 		"a page with a script for its name":  {inside("GET", "/canaries/test/%3Cscript%3E", ""), 404, "there is no"},
 		"the description, posted":            {inside("POST", "/api/v1/openapi.yaml", ""), 405, "does not answer POST"},
 		"a Canary with a trailing slash":     {inside("GET", "/api/v1/canaries/", ""), 404, "there is no"},
+		"faults of a namespace with a slash": {with(outside("DELETE", "/api/v1/faults?namespace=test/podinfo", ""), "Authorization", "Bearer good"), 400, "must be a DNS label"},
+		"faults of a name with a slash":      {with(outside("DELETE", "/api/v1/faults?namespace=test&name=a/b", ""), "Authorization", "Bearer good"), 400, "must be a DNS subdomain"},
+		"a token behind two spaces":          {with(outside("POST", promote, ""), "Authorization", "Bearer  good"), 401, "bearer token"},
 		"faults of half a Canary, to be all": {inside("DELETE", "/api/v1/faults?name=podinfo", ""), 400, "give the namespace"},
 	} {
 		got := s.ask(tc.request)

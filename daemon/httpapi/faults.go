@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/gorilla/mux"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/serin-dev/serin/daemon/access"
 	"github.com/serin-dev/serin/daemon/fault"
@@ -55,8 +57,13 @@ func badRequest(err error) error {
 func about(r *http.Request) (types.NamespacedName, error) {
 	query := r.URL.Query()
 	key := types.NamespacedName{Namespace: query.Get("namespace"), Name: query.Get("name")}
-	if key.Namespace == "" && key.Name != "" {
+	switch {
+	case key.Namespace == "" && key.Name != "":
 		return key, &Error{http.StatusBadRequest, "give the namespace of the Canary, too"}
+	case key.Namespace != "" && len(validation.IsDNS1123Label(key.Namespace)) > 0:
+		return key, &Error{http.StatusBadRequest, fmt.Sprintf("invalid namespace %.80q: must be a DNS label", key.Namespace)}
+	case key.Name != "" && len(validation.IsDNS1123Subdomain(key.Name)) > 0:
+		return key, &Error{http.StatusBadRequest, fmt.Sprintf("invalid name %.80q: must be a DNS subdomain", key.Name)}
 	}
 	return key, nil
 }
