@@ -43,7 +43,7 @@ type Config struct {
 	Hooks string
 	// MaxRate is how many requests a second the loads that it starts may send
 	// together. Default 1000. AllowTargets are more hosts that they may go to,
-	// and AllowExec are programs that it may run.
+	// and AllowExec are programs that it may run, by absolute path.
 	MaxRate                 float64
 	AllowTargets, AllowExec []string
 	// Reports is a folder for the pages of rollouts that have ended; empty to

@@ -13,7 +13,7 @@ import (
 // What Flagger sends, and what its load tester answers.
 func TestAnswersAsFlaggersLoadTester(t *testing.T) {
 	const payload = `{"name":"podinfo","namespace":"test","phase":"Progressing","checksum":"85d557f47b","metadata":{}}`
-	w := newWorld(t, nil, func(c *Config) { c.AllowExec = []string{"true", "false", "echo"} }).run()
+	w := newWorld(t, nil, func(c *Config) { c.AllowExec = installed(t, "true", "false", "echo") }).run()
 	w.programs["helm"], w.programs["kubectl"] = w.programs["echo"], w.programs["false"]
 	for i, step := range []struct {
 		path, body string
@@ -182,7 +182,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		{AllowTargets: []string{"*"}}, {AllowTargets: []string{"*."}}, {AllowTargets: []string{"a.*"}}, {AllowTargets: []string{""}},
 		{AllowTargets: []string{"http://a"}}, {AllowTargets: []string{"a:80"}}, {AllowTargets: []string{"A"}},
 		{MaxRate: -1}, {ExecTimeout: -1},
-		{AllowExec: []string{"bash"}}, {AllowExec: []string{"sh"}}, {AllowExec: []string{"Env"}}, {AllowExec: []string{"/bin/ls"}}, {AllowExec: []string{""}},
+		{AllowExec: []string{"bash"}}, {AllowExec: []string{"sh"}}, {AllowExec: []string{"Env"}}, {AllowExec: []string{"/bin/sh"}}, {AllowExec: []string{"ls"}}, {AllowExec: []string{""}},
 		{AllowExec: []string{".."}}, {AllowExec: []string{"hey"}}, {AllowExec: []string{"there-is-no-such-program"}},
 	} {
 		if _, err := New(c); err == nil {
