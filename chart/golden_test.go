@@ -59,6 +59,7 @@ func TestWrongValuesAreRefusedInClearText(t *testing.T) {
 		"replicas=-1":                                   "at '/replicas'",
 		"replicas=two":                                  "at '/replicas': got string, want integer",
 		"hooks=maybe":                                   "at '/hooks': value must be one of 'open', 'token', 'off'",
+		"loopback=closed":                               "at '/loopback': value must be one of 'open', 'token'",
 		"maxRate=-1":                                    "at '/maxRate'",
 		"loadtesterAlias=yes":                           "at '/loadtesterAlias': got string, want boolean",
 		"gateway=ingress":                               "at '/gateway'",

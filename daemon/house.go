@@ -126,7 +126,7 @@ func (h *house) serve(registry *prometheus.Registry, rivals func() string) {
 	h.server = &httpapi.Server{
 		Listener: h.doors.http, Ready: h.ready, Rivals: rivals,
 		Metrics:  prometheus.Gatherers{ctrlmetrics.Registry, registry},
-		Canaries: client, Change: client, Guard: &access.Guard{Client: client},
+		Canaries: client, Change: client, Guard: &access.Guard{Client: client, LoopbackNeedsToken: h.Loopback == LoopbackToken},
 		History: h.history, Reports: h.archive, Faults: h.faults, Working: h.working,
 		Namespaces: h.Namespaces, Version: h.Version, Log: h.Log,
 	}

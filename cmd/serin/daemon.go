@@ -60,6 +60,7 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 	flags.StringVar(&config.Listen, "listen", "127.0.0.1:8080", "serve the page, the API, hooks, health and metrics on this host:port")
 	flags.StringVar(&config.Tap, "tap", defaultTap, "measure requests by hand that come through a proxy on this host:port, on loopback; empty for none")
 	flags.StringVar(&config.Hooks, "hooks", daemon.HooksOpen, "who may use the load tester's contract: open, token (who may patch the Canary) or off")
+	flags.StringVar(&config.Loopback, "loopback", daemon.LoopbackOpen, "what it takes to change something over loopback: open (nothing) or token")
 	flags.Float64Var(&config.MaxRate, "max-rate", 1000, "requests a second that all its loads may send together")
 	flags.StringSliceVar(&config.AllowTargets, "allow-target", nil, "hosts that its loads may go to besides the Services of Canaries: names, or *.suffix")
 	flags.StringSliceVar(&config.AllowExec, "allow-exec", nil, "programs that it may run, by absolute path, without a shell (default none)")

@@ -1,7 +1,8 @@
 // Package access says who may change something over HTTP.
 //
 // Whoever reaches the daemon over loopback is inside its pod already, or may
-// forward ports to it, and needs no token. Everybody else needs a bearer token
+// forward ports to it, and needs no token, unless Guard.LoopbackNeedsToken says
+// otherwise or the request says that a proxy has forwarded it. Everybody else needs a bearer token
 // that Kubernetes knows (TokenReview) and the right to do the same to the
 // Canary (SubjectAccessReview):
 //

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -20,6 +21,8 @@ import (
 type Guard struct {
 	// Client creates TokenReviews and SubjectAccessReviews.
 	Client client.Client
+	// LoopbackNeedsToken has requests over loopback need a token too.
+	LoopbackNeedsToken bool
 
 	users   cache[authenticationv1.UserInfo]
 	allowed cache[string] // why not; empty where it is
@@ -60,7 +63,7 @@ func (g *Guard) Check(r *http.Request, a Action) error {
 	if err := CheckName(r); err != nil {
 		return err
 	}
-	if Local(r) {
+	if g.isInside(r) {
 		return nil
 	}
 	user, err := g.sender(r, "may "+a.String())
@@ -75,9 +78,23 @@ func (g *Guard) Check(r *http.Request, a Action) error {
 func (g *Guard) sender(r *http.Request, can string) (authenticationv1.UserInfo, error) {
 	token, ok := bearer(r.Header)
 	if !ok {
-		return authenticationv1.UserInfo{}, &Error{http.StatusUnauthorized, "this needs a bearer token of Kubernetes that " + can + "; from inside the pod, over loopback, it needs none"}
+		return authenticationv1.UserInfo{}, &Error{http.StatusUnauthorized, "this needs a bearer token of Kubernetes that " + can + g.otherWay(r)}
 	}
 	return g.user(r.Context(), token)
+}
+
+// isInside reports whether a request needs no token.
+func (g *Guard) isInside(r *http.Request) bool { return !g.LoopbackNeedsToken && Local(r) }
+
+// otherWay says, to end a sentence, how a request would need no token.
+func (g *Guard) otherWay(r *http.Request) string {
+	switch name := forwarded(r.Header); {
+	case g.LoopbackNeedsToken:
+		return ", also over loopback"
+	case overLoopback(r) && name != "":
+		return "; over loopback it needs none, but this was forwarded: it has the header " + name
+	}
+	return "; from inside the pod, over loopback, it needs none"
 }
 
 // bearer is the token of a request (RFC 9110, section 11.4, and RFC 6750, section
@@ -168,13 +185,33 @@ func unable(err error) error {
 	if !apierrors.IsForbidden(err) {
 		return err
 	}
-	return &Error{http.StatusNotImplemented, "this daemon may not ask Kubernetes about tokens: install the chart with rbac.tokenReview=true, or forward a port to the pod, over which none is needed"}
+	return &Error{http.StatusNotImplemented, "this daemon may not ask Kubernetes about tokens: install the chart with rbac.tokenReview=true, or forward a port to the pod, over which none is needed unless the daemon runs with --loopback token"}
 }
 
-// Local reports whether a request came over loopback, at both ends. Sidecars
-// that take connections from outside connect from other addresses of
+// Local reports whether a request came over loopback, at both ends, from somebody
+// who is there: one that says that it was forwarded is that of a proxy, which may
+// let in anybody.
+func Local(r *http.Request) bool { return overLoopback(r) && forwarded(r.Header) == "" }
+
+// forwarders are headers by which proxies say for whom they ask, besides all that
+// begin with X-Forwarded and X-Envoy.
+var forwarders = []string{"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Forwarded-For", "True-Client-Ip", "Cf-Connecting-Ip", "Client-Ip", "X-Remote-User"}
+
+// forwarded returns the header by which a request says that it was forwarded,
+// whatever its value; empty for none.
+func forwarded(header http.Header) string {
+	for name := range header {
+		if strings.HasPrefix(name, "X-Forwarded") || strings.HasPrefix(name, "X-Envoy") || slices.Contains(forwarders, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// overLoopback reports whether a request came over loopback, at both ends.
+// Sidecars that take connections from outside connect from other addresses of
 // 127.0.0.0/8, which are not taken for it.
-func Local(r *http.Request) bool {
+func overLoopback(r *http.Request) bool {
 	here, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && isLoopback(r.RemoteAddr) && isLoopback(here.String())
 }
@@ -189,9 +226,10 @@ func isLoopback(address string) bool {
 }
 
 // CheckName refuses a request over loopback that asks for another name: a
-// browser was led here by a name that somebody made point to loopback.
+// browser was led here by a name that somebody made point to loopback. That page
+// may add the headers of a proxy, which change nothing here.
 func CheckName(r *http.Request) error {
-	if !Local(r) {
+	if !overLoopback(r) {
 		return nil
 	}
 	host := r.Host

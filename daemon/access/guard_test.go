@@ -68,6 +68,38 @@ func request(from, to, host, authorization string) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(here)))
 }
 
+// forwardedBy is a request with a header of a proxy.
+func forwardedBy(r *http.Request, name, value string) *http.Request {
+	r.Header.Set(name, value)
+	return r
+}
+
+func with(name, value string) *http.Request {
+	return forwardedBy(request("127.0.0.1:9", "127.0.0.1:8080", "localhost:8080", ""), name, value)
+}
+
+func bearing(r *http.Request) *http.Request {
+	r.Header.Set("Authorization", "Bearer good")
+	return r
+}
+
+// With LoopbackNeedsToken nobody is inside.
+func TestLoopbackMayNeedATokenToo(t *testing.T) {
+	g := &Guard{Client: new(kubernetes), LoopbackNeedsToken: true}
+	here := func() *http.Request { return request("127.0.0.1:9", "127.0.0.1:8080", "localhost:8080", "") }
+	refusal, _ := errors.AsType[*Error](g.Check(here(), promote))
+	if refusal == nil || refusal.Status != http.StatusUnauthorized || !strings.Contains(refusal.Message, "also over loopback") {
+		t.Errorf("without a token: %v", refusal)
+	}
+	if err := g.Check(bearing(here()), promote); err != nil {
+		t.Errorf("with a token: %v", err)
+	}
+	stranger := bearing(request("127.0.0.1:9", "127.0.0.1:8080", "evil.example", ""))
+	if refusal, _ := errors.AsType[*Error](g.Check(stranger, promote)); refusal == nil || refusal.Status != http.StatusForbidden {
+		t.Errorf("by a stranger's name: %v", refusal)
+	}
+}
+
 // twice has its Authorization two times.
 func twice(r *http.Request) *http.Request {
 	r.Header.Add("Authorization", r.Header.Get("Authorization"))
@@ -126,6 +158,17 @@ func TestWhoMayChangeWhat(t *testing.T) {
 		"over loopback, by address":           {request("127.0.0.1:9", loopback, "127.0.0.1:8080", ""), promote, 0, ""},
 		"over loopback, version 6":            {request("[::1]:9", "[::1]:8080", "[::1]:8080", ""), promote, 0, ""},
 		"over loopback, by a stranger's name": {request("127.0.0.1:9", loopback, "evil.example", ""), promote, 403, `not "evil.example"`},
+		"over loopback, through a proxy":      {with("X-Forwarded-For", "10.9.9.9"), promote, 401, "it has the header X-Forwarded-For"},
+		"the same with a token":               {bearing(with("X-Forwarded-For", "10.9.9.9")), promote, 0, ""},
+		"the same with an empty value":        {with("X-Forwarded-For", ""), promote, 401, "X-Forwarded-For"},
+		"the same, claiming to be loopback":   {with("X-Forwarded-For", "127.0.0.1"), promote, 401, "X-Forwarded-For"},
+		"X-Forwarded-Host":                    {with("x-forwarded-host", "serin"), promote, 401, "X-Forwarded-Host"},
+		"X-Forwarded-Proto":                   {with("X-FORWARDED-PROTO", "http"), promote, 401, "X-Forwarded-Proto"},
+		"Forwarded":                           {with("Forwarded", "for=10.9.9.9"), promote, 401, "Forwarded"},
+		"Via":                                 {with("Via", "1.1 proxy"), promote, 401, "Via"},
+		"X-Real-IP":                           {with("X-Real-IP", "10.9.9.9"), promote, 401, "X-Real-Ip"},
+		"X-Envoy-External-Address":            {with("X-Envoy-External-Address", "10.9.9.9"), promote, 401, "X-Envoy-External-Address"},
+		"a stranger's name and a proxy":       {forwardedBy(request("127.0.0.1:9", loopback, "evil.example", ""), "X-Forwarded-For", "x"), promote, 403, `not "evil.example"`},
 		"from a sidecar":                      {request("127.0.0.6:9", pod, "serin.test", ""), promote, 401, "bearer token"},
 		"from the pod to its own address":     {request("10.1.2.3:9", pod, "serin.test", ""), promote, 401, "bearer token"},
 		"without a token":                     {request(user, pod, "serin.test", ""), promote, 401, "patch canaries.flagger.app test/podinfo"},
