@@ -195,15 +195,17 @@ func (s *Server) oldReport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.Reports.Read(r.Context(), keyOf(canary), mux.Vars(r)["report"])
-	if errors.Is(err, archive.ErrNone) {
+	page, err := s.Reports.Open(r.Context(), keyOf(canary), mux.Vars(r)["report"])
+	switch {
+	case errors.Is(err, archive.ErrNone):
 		return &Error{http.StatusNotFound, err.Error()}
-	}
-	if err != nil {
+	case errors.Is(err, archive.ErrPlanted):
+		return &Error{http.StatusForbidden, err.Error()}
+	case err != nil:
 		return err
 	}
-	writeReport(w, page)
-	return nil
+	defer func() { _ = page.Close() }() // it was read
+	return writeReport(w, page)
 }
 
 // report is the page of the rollout that runs or ran last.
@@ -216,6 +218,5 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return nothingYet(canary)
 	}
-	writeReport(w, page)
-	return nil
+	return writeReport(w, bytes.NewReader(page))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -102,11 +103,19 @@ func (s *Server) RenderReport(canary *v1beta1.Canary) (text []byte, ok bool) {
 	return b.Bytes(), ok
 }
 
-// writeReport writes a report, which has its own policy in it, for it is to be
-// read wherever it is.
-func writeReport(w http.ResponseWriter, text []byte) {
-	write(w, "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'", text)
+// writeReport writes a report as it is read. It has a policy in it too, for it is
+// to be read wherever it is.
+func writeReport(w http.ResponseWriter, text io.Reader) error {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", page.ReportPolicy)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, text, make([]byte, pieceSize)); err != nil {
+		panic(http.ErrAbortHandler) // half a page must not look like a whole one
+	}
+	return nil
 }
+
+// pieceSize is how much of an answer is written at a time.
+const pieceSize = 32 << 10
 
 func (s *Server) overviewLive(w http.ResponseWriter, r *http.Request) error {
 	return s.live(w, r, "overview", func(ctx context.Context) (page.Regions, error) {
