@@ -192,6 +192,7 @@ func (h *house) contract(registry *prometheus.Registry, notify func(context.Cont
 		Registerer: registry, Log: h.Log,
 	}
 	if h.Hooks == HooksToken {
+		config.Enter = func(r *http.Request) error { return h.server.Guard.Enter(r) }
 		config.Allow = func(r *http.Request, canary types.NamespacedName) error {
 			return h.server.Guard.Check(r, access.Action{Verb: "patch", Namespace: canary.Namespace, Name: canary.Name})
 		}

@@ -83,6 +83,19 @@ func (g *Guard) sender(r *http.Request, can string) (authenticationv1.UserInfo, 
 	return g.user(r.Context(), token)
 }
 
+// Enter returns an *Error for a request of somebody who is nobody here, before it
+// is known what it is about: so a body need not be read to refuse it.
+func (g *Guard) Enter(r *http.Request) error {
+	if err := CheckName(r); err != nil {
+		return err
+	}
+	if g.isInside(r) {
+		return nil
+	}
+	_, err := g.sender(r, "may patch the Canary")
+	return err
+}
+
 // isInside reports whether a request needs no token.
 func (g *Guard) isInside(r *http.Request) bool { return !g.LoopbackNeedsToken && Local(r) }
 

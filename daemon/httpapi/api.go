@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -167,8 +168,7 @@ func (s *Server) histograms(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", canary.Name+".hlog"))
-	_, _ = w.Write(log.Bytes()) // the client may be gone
-	return nil
+	return s.deliver(w, r, log.Bytes())
 }
 
 func nothingYet(canary *v1beta1.Canary) error {
@@ -180,7 +180,7 @@ func (s *Server) reports(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ids, err := s.Reports.List(r.Context(), keyOf(canary))
+	ids, err := s.reportIDs(r.Context(), keyOf(canary))
 	if err != nil {
 		return err
 	}
@@ -195,6 +195,11 @@ func (s *Server) oldReport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	giveBack, err := s.holdAnswer(r, reportWeight, patience)
+	if err != nil {
+		return err
+	}
+	defer giveBack()
 	page, err := s.Reports.Open(r.Context(), keyOf(canary), mux.Vars(r)["report"])
 	switch {
 	case errors.Is(err, archive.ErrNone):
@@ -205,7 +210,8 @@ func (s *Server) oldReport(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer func() { _ = page.Close() }() // it was read
-	return writeReport(w, page)
+	writeReport(w, page)
+	return nil
 }
 
 // report is the page of the rollout that runs or ran last.
@@ -214,9 +220,22 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, ok := s.RenderReport(canary)
-	if !ok {
+	giveBack, err := s.holdAnswer(r, reportWeight, patience)
+	if err != nil {
+		return err
+	}
+	defer giveBack()
+	compressed, err := s.freshReport(canary)
+	if err != nil {
+		return err
+	}
+	if compressed == nil {
 		return nothingYet(canary)
 	}
-	return writeReport(w, bytes.NewReader(page))
+	page, err := gzip.NewReader(bytes.NewReader(compressed))
+	if err != nil {
+		return err
+	}
+	writeReport(w, page)
+	return nil
 }

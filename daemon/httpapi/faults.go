@@ -26,6 +26,9 @@ func (s *Server) mayChange(r *http.Request, canary types.NamespacedName) error {
 }
 
 func (s *Server) addFault(w http.ResponseWriter, r *http.Request) error {
+	if err := s.Guard.Enter(r); err != nil { // before the body is read
+		return err
+	}
 	rule, err := fault.Decode(r.Body)
 	if err != nil {
 		return badRequest(err)
@@ -43,10 +46,13 @@ func (s *Server) addFault(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, http.StatusCreated, rule)
 }
 
-// badRequest is a mistake of the client's. A body that is too large stays what
-// it is.
+// badRequest is a mistake of the client's. A body that is too large, or was not
+// read for want of room, stays what it is.
 func badRequest(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*busyError](err); ok {
 		return err
 	}
 	return &Error{http.StatusBadRequest, err.Error()}

@@ -3,7 +3,9 @@ package loadtester
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -122,6 +124,45 @@ func TestBadRequestsAreRefusedWithASentence(t *testing.T) {
 	}
 	if len(w.gates.open) > 0 || len(w.asked) > 0 || w.ends("hey", resultDone) > 0 {
 		t.Errorf("something came of it: gates %v, %d requests", w.gates.open, len(w.asked))
+	}
+}
+
+// unread is a body that must not be read.
+type unread struct{ *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.Error("the body was read")
+	return 0, io.EOF
+}
+
+// Who may not enter is refused before the body is read, on every path that has one.
+func TestBodiesOfStrangersAreNotRead(t *testing.T) {
+	w := newWorld(t, nil, func(c *Config) {
+		c.Enter = func(*http.Request) error { return &Error{http.StatusUnauthorized, "this needs a token"} }
+	})
+	for _, path := range []string{"/gate/check", "/gate/open", "/gate/close", "/rollback/check", "/"} {
+		_, err := w.read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, path, unread{t}))
+		if refused, _ := errors.AsType[*Error](err); refused == nil || refused.Status != http.StatusUnauthorized {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// unavailable is a body for which there is no room; its error is the answer.
+type unavailable struct{ closed int }
+
+func (*unavailable) Read([]byte) (int, error) {
+	return 0, refuse(http.StatusServiceUnavailable, "busy")
+}
+func (u *unavailable) Close() error { u.closed++; return nil }
+
+func TestBodiesAreClosedAndTheirErrorsAreTheAnswer(t *testing.T) {
+	w := newWorld(t, nil, nil)
+	body := new(unavailable)
+	r := httptest.NewRequest(http.MethodPost, "/", body)
+	_, err := w.read(httptest.NewRecorder(), r)
+	if refused, _ := errors.AsType[*Error](err); refused == nil || refused.Status != http.StatusServiceUnavailable || body.closed == 0 {
+		t.Errorf("%v, closed %d times", err, body.closed)
 	}
 }
 

@@ -43,6 +43,9 @@ type Config struct {
 	// Notify tells, as an event of the Canary that was asked, how a load ended:
 	// kind is Normal or Warning. nil tells nobody but the log.
 	Notify func(ctx context.Context, canary types.NamespacedName, kind, message string)
+	// Enter says whether a request may be looked into: it is asked before the body
+	// is read. nil lets all in.
+	Enter func(r *http.Request) error
 	// Allow says whether a request about a Canary may be carried out; its error
 	// is the answer. nil allows all.
 	Allow func(r *http.Request, canary types.NamespacedName) error
