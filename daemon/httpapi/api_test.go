@@ -196,6 +196,8 @@ func TestStrangersChangeNothing(t *testing.T) {
 		"a Canary with a trailing slash":     {inside("GET", "/api/v1/canaries/", ""), 404, "there is no"},
 		"faults of a namespace with a slash": {with(outside("DELETE", "/api/v1/faults?namespace=test/podinfo", ""), "Authorization", "Bearer good"), 400, "must be a DNS label"},
 		"faults of a name with a slash":      {with(outside("DELETE", "/api/v1/faults?namespace=test&name=a/b", ""), "Authorization", "Bearer good"), 400, "must be a DNS subdomain"},
+		"through a proxy in the pod":         {with(inside("POST", promote, ""), "X-Forwarded-For", "10.9.9.9"), 401, "it has the header X-Forwarded-For"},
+		"a fault through a proxy in the pod": {with(inside("POST", "/api/v1/faults", "{}"), "Via", "1.1 proxy"), 401, "it has the header Via"},
 		"a token behind two spaces":          {with(outside("POST", promote, ""), "Authorization", "Bearer  good"), 401, "bearer token"},
 		"faults of half a Canary, to be all": {inside("DELETE", "/api/v1/faults?name=podinfo", ""), 400, "give the namespace"},
 	} {

@@ -284,6 +284,29 @@ func TestClientsThatDoNotReadAreDropped(t *testing.T) {
 	}
 }
 
+// A body whose chunks are mostly extensions ends before it costs much. All of it is
+// sent, so that only the bound tells it from a body that is taken.
+func TestChunkExtensionsOfBodiesAreBounded(t *testing.T) {
+	for name, body := range map[string]string{
+		"one extension":   "1;" + strings.Repeat("x", 1<<20) + "\r\nx\r\n",
+		"many extensions": strings.Repeat("1;"+strings.Repeat("x", 3000)+"\r\nx\r\n", 300),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t)
+			s.readsAll()
+			client := servePipes(t, s).dial()
+			defer func() { _ = client.Close() }()
+			go func() {
+				_, _ = io.WriteString(client, "POST / HTTP/1.1\r\nHost: serin.test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"+body+"0\r\n\r\n") // as far as it is read
+			}()
+			answer, _ := io.ReadAll(client) // to the end, however it ends
+			if strings.Contains(string(answer), " 200 ") || len(answer) == 0 {
+				t.Errorf("%s: %q", name, answer)
+			}
+		})
+	}
+}
+
 // Who reads a stream keeps it, for an hour; then a browser begins another.
 func TestStreamsLastAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
