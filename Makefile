@@ -98,6 +98,7 @@ simulate: ## Rollouts in a world where anything happens, N of each kind
 	$(GO) test ./daemon/rollout -run 'TestInvariantsHoldWhateverHappens|TestGoodPushSucceedsFromEveryState' -rapid.checks=$(N) -rapid.steps=100 -timeout $(TIMEOUT)
 
 fuzz: ## Fuzz the judge and what strangers send, FUZZTIME each
+	$(GO) test -run '^$$' -fuzz FuzzChunkedBody -fuzztime $(FUZZTIME) ./loadgen
 	$(GO) test -run '^$$' -fuzz FuzzParseHey -fuzztime $(FUZZTIME) ./loadgen
 	$(GO) test -run '^$$' -fuzz FuzzPayload -fuzztime $(FUZZTIME) ./daemon/loadtester
 	$(GO) test -run '^$$' -fuzz FuzzCommand -fuzztime $(FUZZTIME) ./daemon/loadtester

@@ -41,9 +41,12 @@ type Config struct {
 	// Hooks says who may use the load tester's contract: HooksOpen (the
 	// default), HooksToken or HooksOff.
 	Hooks string
+	// Loopback says what whoever reaches Listen over loopback needs to change
+	// something: nothing with LoopbackOpen (the default), or LoopbackToken.
+	Loopback string
 	// MaxRate is how many requests a second the loads that it starts may send
 	// together. Default 1000. AllowTargets are more hosts that they may go to,
-	// and AllowExec are programs that it may run.
+	// and AllowExec are programs that it may run, by absolute path.
 	MaxRate                 float64
 	AllowTargets, AllowExec []string
 	// Reports is a folder for the pages of rollouts that have ended; empty to
@@ -81,6 +84,12 @@ const (
 	HooksOff   = "off"   // nobody
 )
 
+// What is needed over loopback, where no proxy has forwarded the request.
+const (
+	LoopbackOpen  = "open"  // nothing
+	LoopbackToken = "token" // a token, as elsewhere
+)
+
 const (
 	defaultListen           = "127.0.0.1:8080"
 	defaultKnativeNamespace = "knative-serving"
@@ -100,6 +109,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Hooks == "" {
 		c.Hooks = HooksOpen
+	}
+	if c.Loopback == "" {
+		c.Loopback = LoopbackOpen
 	}
 	if c.KeepReports == 0 {
 		c.KeepReports = defaultKeepReports
@@ -139,6 +151,11 @@ func (c Config) Validate() error {
 	case "", HooksOpen, HooksToken, HooksOff:
 	default:
 		errs = append(errs, fmt.Errorf("hooks must be open, token or off, not %q", c.Hooks))
+	}
+	switch c.Loopback {
+	case "", LoopbackOpen, LoopbackToken:
+	default:
+		errs = append(errs, fmt.Errorf("loopback must be open or token, not %q", c.Loopback))
 	}
 	if c.KeepReports < 0 {
 		errs = append(errs, fmt.Errorf("keep reports must not be negative, not %d", c.KeepReports))

@@ -205,6 +205,32 @@ func TestCommandsNeedARight(t *testing.T) {
 	r.awaitEvent("aborted by annotation")
 }
 
+// A daemon with Loopback token lets nobody change something without one, and says
+// so; what it does not know is refused before it runs.
+func TestLoopbackNeedsATokenWhereItIsSaid(t *testing.T) {
+	if err := (daemon.Config{Cluster: env.Config, Loopback: "closed"}).Validate(); err == nil || !strings.Contains(err.Error(), `loopback must be open or token, not "closed"`) {
+		t.Errorf("closed: %v", err)
+	}
+	w := newWorld(t)
+	r := &reachable{world: w, http: freeAddress(t, "127.0.0.1")}
+	w.daemon(daemon.Config{Listen: r.http, Loopback: daemon.LoopbackToken})
+	w.create(w.service)
+	w.create(w.canary)
+	w.awaitPhase(v1beta1.PhaseInitialized)
+	path := "/api/v1/faults?namespace=" + r.namespace + "&name=podinfo"
+	if status, answer := r.ask(http.MethodDelete, path, "", nil); status != http.StatusUnauthorized || !strings.Contains(answer, "also over loopback") {
+		t.Errorf("without a token: %d %s", status, answer)
+	}
+	token := r.token("deployer", rbacv1.PolicyRule{APIGroups: []string{"flagger.app"}, Resources: []string{"canaries"}, Verbs: []string{"patch"}})
+	r.eventually("the right", func() bool {
+		status, _ := r.ask(http.MethodDelete, path, token, nil)
+		return status == http.StatusOK
+	})
+	if status, _ := r.ask(http.MethodGet, "/api/v1/canaries", "", nil); status != http.StatusOK {
+		t.Errorf("looking: %d", status)
+	}
+}
+
 // token is that of a new account with some rights in the namespace.
 func (r *reachable) token(name string, rights ...rbacv1.PolicyRule) string {
 	r.Helper()

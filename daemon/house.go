@@ -126,7 +126,7 @@ func (h *house) serve(registry *prometheus.Registry, rivals func() string) {
 	h.server = &httpapi.Server{
 		Listener: h.doors.http, Ready: h.ready, Rivals: rivals,
 		Metrics:  prometheus.Gatherers{ctrlmetrics.Registry, registry},
-		Canaries: client, Change: client, Guard: &access.Guard{Client: client},
+		Canaries: client, Change: client, Guard: &access.Guard{Client: client, LoopbackNeedsToken: h.Loopback == LoopbackToken},
 		History: h.history, Reports: h.archive, Faults: h.faults, Working: h.working,
 		Namespaces: h.Namespaces, Version: h.Version, Log: h.Log,
 	}
@@ -192,6 +192,7 @@ func (h *house) contract(registry *prometheus.Registry, notify func(context.Cont
 		Registerer: registry, Log: h.Log,
 	}
 	if h.Hooks == HooksToken {
+		config.Enter = func(r *http.Request) error { return h.server.Guard.Enter(r) }
 		config.Allow = func(r *http.Request, canary types.NamespacedName) error {
 			return h.server.Guard.Check(r, access.Action{Verb: "patch", Namespace: canary.Namespace, Name: canary.Name})
 		}

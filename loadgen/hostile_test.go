@@ -30,6 +30,10 @@ var hostile = []struct {
 	{"speaks garbage", say("what?\r\n\r\n"), measure.Protocol},
 	{"speaks binary garbage", say("\x16\x03\x01\x00\x00\xff\xfe\r\n\r\n"), measure.Protocol},
 	{"status out of range", say("HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n"), measure.Protocol},
+	{"status zero", say("HTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n"), measure.Protocol},
+	{"status zero, after more spaces", say("HTTP/1.1   000 OK\r\nContent-Length: 0\r\n\r\n"), measure.Protocol},
+	{"status zero, after an interim one", say("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n"), measure.Protocol},
+	{"status zero, after an empty line", say("\r\nHTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n"), measure.Protocol},
 	{"body cut off", say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"), measure.Truncated},
 	{"chunk cut off", say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nshort"), measure.Truncated},
 	{"last chunk missing", say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"), measure.Truncated},
@@ -60,6 +64,8 @@ var hostile = []struct {
 	{"body until it closes", say("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end"), measure.Status(200)},
 	{"HTTP/1.0", say("HTTP/1.0 200 OK\r\n\r\nuntil the end"), measure.Status(200)},
 	{"more than it said", say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 Bad\r\n\r\n"), measure.Status(200)},
+	{"chunks with extensions", say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n1;c=\"d\"\r\n!\r\n0;e\r\n\r\n"), measure.Status(200)},
+	{"many small chunks", say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\nx\r\n", 20_000) + "0\r\n\r\n"), measure.Status(200)},
 	{"trailers", say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n"), measure.Status(200)},
 	{"an error, whole", say("HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno"), measure.Status(503)},
 	{"a redirect", say("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"), measure.Status(302)},
@@ -95,6 +101,31 @@ func TestHostileServers(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// What brings no content is an error before it costs much. All of these end, so
+// that only the bound tells them from a whole answer.
+func TestEndlessChunksAreAnError(t *testing.T) {
+	for name, body := range map[string]string{
+		"one extension":        "1;" + strings.Repeat("x", 1<<20) + "\r\nx\r\n",
+		"many extensions":      strings.Repeat("1;"+strings.Repeat("x", 3000)+"\r\nx\r\n", 100),
+		"short extensions":     strings.Repeat("1;"+strings.Repeat("x", 100)+"\r\nx\r\n", 1000),
+		"spaces":               "1" + strings.Repeat(" ", 1<<20) + "\r\nx\r\n",
+		"zeros":                strings.Repeat("0", 1<<20) + "1\r\nx\r\n",
+		"an empty size":        ";x\r\n",
+		"a negative size":      "-1\r\nx\r\n",
+		"a size of 2^64":       "10000000000000000\r\nx\r\n",
+		"no line break behind": "1\r\nxx1\r\nx\r\n",
+		"a bare line feed":     "1\nx\r\n",
+	} {
+		for _, search := range []string{"", "x"} {
+			url := rawServer(t, say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+body+"0\r\n\r\n"))
+			plan := Plan{Requests: []Request{{Expect: Expectation{BodyContains: search}}}}
+			if got := sendOnce(t, plan, Target{URL: url}); got.outcome != measure.Protocol {
+				t.Errorf("%s: outcome = %v, want protocol", name, got.outcome)
+			}
 		}
 	}
 }

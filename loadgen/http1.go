@@ -104,6 +104,7 @@ type http1Sender struct {
 	conn     atomic.Pointer[conn] // nil when there is none; closed when ctx ends
 	reader   *bufio.Reader        // of conn
 	response fasthttp.Response
+	chunks   chunkedBody // of response
 	searched []byte
 	scratch  [4 << 10]byte
 }

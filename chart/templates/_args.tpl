@@ -19,6 +19,9 @@
 {{- if ne $hooks "open" }}
 - --hooks={{ $hooks }}
 {{- end }}
+{{- if ne .Values.loopback "open" }}
+- --loopback={{ .Values.loopback }}
+{{- end }}
 {{- if .Values.maxRate }}
 - --max-rate={{ int .Values.maxRate }}
 {{- end }}

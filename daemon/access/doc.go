@@ -1,7 +1,8 @@
 // Package access says who may change something over HTTP.
 //
 // Whoever reaches the daemon over loopback is inside its pod already, or may
-// forward ports to it, and needs no token. Everybody else needs a bearer token
+// forward ports to it, and needs no token, unless Guard.LoopbackNeedsToken says
+// otherwise or the request says that a proxy has forwarded it. Everybody else needs a bearer token
 // that Kubernetes knows (TokenReview) and the right to do the same to the
 // Canary (SubjectAccessReview):
 //
@@ -13,6 +14,7 @@
 // that keeps out names that were made to point here. Requests across origins
 // are the caller's to refuse, with http.CrossOriginProtection.
 //
-// Answers of Kubernetes are kept for ten seconds. A Guard may be used
+// Answers of Kubernetes are kept for ten seconds, so that a token that is revoked,
+// or a right that is taken away, counts for as much longer. A Guard may be used
 // concurrently.
 package access

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -20,6 +21,8 @@ import (
 type Guard struct {
 	// Client creates TokenReviews and SubjectAccessReviews.
 	Client client.Client
+	// LoopbackNeedsToken has requests over loopback need a token too.
+	LoopbackNeedsToken bool
 
 	users   cache[authenticationv1.UserInfo]
 	allowed cache[string] // why not; empty where it is
@@ -60,19 +63,73 @@ func (g *Guard) Check(r *http.Request, a Action) error {
 	if err := CheckName(r); err != nil {
 		return err
 	}
-	if Local(r) {
+	if g.isInside(r) {
 		return nil
 	}
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || token == "" {
-		return &Error{http.StatusUnauthorized, "this needs a bearer token of Kubernetes that may " + a.String() + "; from inside the pod, over loopback, it needs none"}
-	}
-	user, err := g.user(r.Context(), token)
+	user, err := g.sender(r, "may "+a.String())
 	if err != nil {
 		return err
 	}
 	return g.may(r.Context(), user, a)
 }
+
+// sender returns whose token a request has, which needs one of somebody who can
+// do something.
+func (g *Guard) sender(r *http.Request, can string) (authenticationv1.UserInfo, error) {
+	token, ok := bearer(r.Header)
+	if !ok {
+		return authenticationv1.UserInfo{}, &Error{http.StatusUnauthorized, "this needs a bearer token of Kubernetes that " + can + g.otherWay(r)}
+	}
+	return g.user(r.Context(), token)
+}
+
+// Enter returns an *Error for a request of somebody who is nobody here, before it
+// is known what it is about: so a body need not be read to refuse it.
+func (g *Guard) Enter(r *http.Request) error {
+	if err := CheckName(r); err != nil {
+		return err
+	}
+	if g.isInside(r) {
+		return nil
+	}
+	_, err := g.sender(r, "may patch the Canary")
+	return err
+}
+
+// isInside reports whether a request needs no token.
+func (g *Guard) isInside(r *http.Request) bool { return !g.LoopbackNeedsToken && Local(r) }
+
+// otherWay says, to end a sentence, how a request would need no token.
+func (g *Guard) otherWay(r *http.Request) string {
+	switch name := forwarded(r.Header); {
+	case g.LoopbackNeedsToken:
+		return ", also over loopback"
+	case overLoopback(r) && name != "":
+		return "; over loopback it needs none, but this was forwarded: it has the header " + name
+	}
+	return "; from inside the pod, over loopback, it needs none"
+}
+
+// bearer is the token of a request (RFC 9110, section 11.4, and RFC 6750, section
+// 2.1). What is almost one is none: Kubernetes would make something else of it.
+func bearer(header http.Header) (token string, ok bool) {
+	fields := header.Values("Authorization")
+	if len(fields) != 1 {
+		return "", false
+	}
+	scheme, token, ok := strings.Cut(fields[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	rest := strings.TrimRight(token, "=")
+	return token, rest != "" && strings.Trim(rest, tokenCharacters) == ""
+}
+
+// tokenCharacters are those of a token, but for the padding at its end.
+const tokenCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
+
+// anonymous is the user that Kubernetes takes for whoever has no token.
+const anonymous = "system:anonymous"
 
 // user returns whom a token belongs to.
 func (g *Guard) user(ctx context.Context, token string) (authenticationv1.UserInfo, error) {
@@ -82,7 +139,7 @@ func (g *Guard) user(ctx context.Context, token string) (authenticationv1.UserIn
 		if err := g.Client.Create(ctx, review); err != nil {
 			return user, unable(fmt.Errorf("review a token: %w", err))
 		}
-		if review.Status.Authenticated {
+		if review.Status.Authenticated && review.Status.User.Username != anonymous {
 			user = review.Status.User
 		}
 		g.users.put(token, user)
@@ -94,7 +151,7 @@ func (g *Guard) user(ctx context.Context, token string) (authenticationv1.UserIn
 }
 
 func (g *Guard) may(ctx context.Context, user authenticationv1.UserInfo, a Action) error {
-	key := fmt.Sprintf("%q %q %q %q %+v", user.Username, user.UID, user.Groups, user.Extra, a)
+	key := permission(user, a)
 	why, ok := g.allowed.get(key)
 	if !ok {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -120,19 +177,54 @@ func (g *Guard) may(ctx context.Context, user authenticationv1.UserInfo, a Actio
 	return nil
 }
 
+// permission is the key of an answer. What differs in any part has another one:
+// each string is quoted by itself, and no type in here has a form of its own.
+func permission(user authenticationv1.UserInfo, a Action) string {
+	extra := make(map[string][]string, len(user.Extra))
+	for name, values := range user.Extra {
+		extra[name] = values // an ExtraValue would be written without quotes
+	}
+	return fmt.Sprintf("%q", struct {
+		user, uid             string
+		groups                []string
+		extra                 map[string][]string
+		verb, namespace, name string
+	}{user.Username, user.UID, user.Groups, extra, a.Verb, a.Namespace, a.Name})
+}
+
 // unable explains an error of Kubernetes: a daemon that is installed for its
 // namespace alone may not ask about tokens.
 func unable(err error) error {
 	if !apierrors.IsForbidden(err) {
 		return err
 	}
-	return &Error{http.StatusNotImplemented, "this daemon may not ask Kubernetes about tokens: install the chart with rbac.tokenReview=true, or forward a port to the pod, over which none is needed"}
+	return &Error{http.StatusNotImplemented, "this daemon may not ask Kubernetes about tokens: install the chart with rbac.tokenReview=true, or forward a port to the pod, over which none is needed unless the daemon runs with --loopback token"}
 }
 
-// Local reports whether a request came over loopback, at both ends. Sidecars
-// that take connections from outside connect from other addresses of
+// Local reports whether a request came over loopback, at both ends, from somebody
+// who is there: one that says that it was forwarded is that of a proxy, which may
+// let in anybody.
+func Local(r *http.Request) bool { return overLoopback(r) && forwarded(r.Header) == "" }
+
+// forwarders are headers by which proxies say for whom they ask, besides all that
+// begin with X-Forwarded and X-Envoy.
+var forwarders = []string{"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Forwarded-For", "True-Client-Ip", "Cf-Connecting-Ip", "Client-Ip", "X-Remote-User"}
+
+// forwarded returns the header by which a request says that it was forwarded,
+// whatever its value; empty for none.
+func forwarded(header http.Header) string {
+	for name := range header {
+		if strings.HasPrefix(name, "X-Forwarded") || strings.HasPrefix(name, "X-Envoy") || slices.Contains(forwarders, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// overLoopback reports whether a request came over loopback, at both ends.
+// Sidecars that take connections from outside connect from other addresses of
 // 127.0.0.0/8, which are not taken for it.
-func Local(r *http.Request) bool {
+func overLoopback(r *http.Request) bool {
 	here, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && isLoopback(r.RemoteAddr) && isLoopback(here.String())
 }
@@ -147,9 +239,10 @@ func isLoopback(address string) bool {
 }
 
 // CheckName refuses a request over loopback that asks for another name: a
-// browser was led here by a name that somebody made point to loopback.
+// browser was led here by a name that somebody made point to loopback. That page
+// may add the headers of a proxy, which change nothing here.
 func CheckName(r *http.Request) error {
-	if !Local(r) {
+	if !overLoopback(r) {
 		return nil
 	}
 	host := r.Host

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -25,6 +26,9 @@ const (
 // ErrNone is the error for a page that is not kept, or not any more.
 var ErrNone = errors.New("there is no such report")
 
+// ErrPlanted is the error for a page that Serin has not put where it is.
+var ErrPlanted = errors.New("this report is not as Serin has kept it, so it is not shown: somebody else has written it")
+
 // Shelf keeps pages by their Canary and an identifier. Identifiers are made of
 // letters, digits, points and dashes, and sort by the time of the rollout.
 type Shelf interface {
@@ -32,8 +36,9 @@ type Shelf interface {
 	Save(ctx context.Context, canary *v1beta1.Canary, id string, page []byte) error
 	// List returns the identifiers of a Canary's pages, newest first.
 	List(ctx context.Context, canary types.NamespacedName) ([]string, error)
-	// Read returns a page, or ErrNone.
-	Read(ctx context.Context, canary types.NamespacedName, id string) ([]byte, error)
+	// Open returns a page to be read, or ErrNone, or ErrPlanted. No more of it is
+	// in memory than has been kept, compressed.
+	Open(ctx context.Context, canary types.NamespacedName, id string) (io.ReadCloser, error)
 }
 
 // Config says what to keep and where.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -26,14 +27,30 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// cluster holds one ConfigMap, and refuses the first so many writes.
+// cluster holds one ConfigMap and the annotations of its Canary, and refuses the
+// first so many writes.
 type cluster struct {
 	client.Client
 	held      *corev1.ConfigMap
+	canary    v1beta1.Canary
 	conflicts int
 }
 
+func (c *cluster) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	data, err := patch.Data(o)
+	if err != nil || !bytes.Contains(data, []byte(`"resourceVersion":"7"`)) {
+		return fmt.Errorf("patch %s does not say of what: %w", data, err)
+	}
+	c.canary.Annotations = o.GetAnnotations()
+	return nil
+}
+
 func (c *cluster) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	if canary, ok := o.(*v1beta1.Canary); ok {
+		c.canary.DeepCopyInto(canary)
+		canary.Namespace, canary.Name, canary.UID, canary.ResourceVersion = key.Namespace, key.Name, "uid", "7"
+		return nil
+	}
 	if c.held == nil || client.ObjectKeyFromObject(c.held) != key {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "configmaps"}, key.Name)
 	}
@@ -77,6 +94,81 @@ func shelves(t *testing.T) map[string]Shelf {
 	return map[string]Shelf{"folder": Folder{Root: root, Keep: 3}, "ConfigMaps": ConfigMaps{Client: c, Reader: c, Keep: 3}}
 }
 
+// read reads a page of podinfo.
+func read(t *testing.T, shelf Shelf, id string) ([]byte, error) {
+	t.Helper()
+	page, err := shelf.Open(t.Context(), podinfo, id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = page.Close() }() // it is in memory, or a file
+	return io.ReadAll(page)
+}
+
+// Who may write ConfigMaps, and not the Canary, has no page shown, and has none of
+// Serin's dropped.
+func TestPlantedPagesAreRefused(t *testing.T) {
+	c := new(cluster)
+	shelf := ConfigMaps{Client: c, Reader: c, Keep: 3}
+	save := func(second int) string {
+		canary := canaryAt("podinfo", second)
+		if err := shelf.Save(t.Context(), canary, ID(canary), fmt.Appendf(nil, "page %d", second)); err != nil {
+			t.Fatal(err)
+		}
+		return ID(canary)
+	}
+	first, second, third := save(1), save(2), save(3)
+	form, err := compress([]byte("<form method=post action=/api/v1/canaries/b/shop/promote><button>Details"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := c.held.BinaryData
+	pages[second+keySuffix] = pages[first+keySuffix] // one of Serin's, as another
+	pages[third+keySuffix] = form                    // instead of one of Serin's
+	for i := range 5 {                               // newer than all
+		pages[fmt.Sprintf("29990101T00000%dZ.podinfo%s", i, keySuffix)] = form
+	}
+	c.held.Data = map[string]string{first + ".html": "more"}
+	for id := range pages {
+		id = strings.TrimSuffix(id, keySuffix)
+		page, err := read(t, shelf, id)
+		if id == first && string(page) != "page 1" || id != first && !errors.Is(err, ErrPlanted) {
+			t.Errorf("report %s is %q, %v", id, page, err)
+		}
+	}
+	if ids, err := shelf.List(t.Context(), podinfo); err != nil || !slices.Equal(ids, []string{first}) {
+		t.Errorf("list %v, %v", ids, err)
+	}
+	fourth := save(4)
+	if ids, err := shelf.List(t.Context(), podinfo); err != nil || !slices.Equal(ids, []string{fourth, first}) {
+		t.Errorf("list %v, %v", ids, err)
+	}
+	if len(c.held.BinaryData) != 2 || c.held.Data != nil || strings.Count(c.canary.Annotations[Annotation], "=") != 2 {
+		t.Errorf("kept %v and %q", c.held, c.canary.Annotations)
+	}
+}
+
+// Without its annotation a page is nobody's, and one of an earlier Canary of the
+// same name is not written down for the new one.
+func TestPagesWithoutAChecksumAreRefused(t *testing.T) {
+	c := new(cluster)
+	shelf := ConfigMaps{Client: c, Reader: c, Keep: 3}
+	canary := canaryAt("podinfo", 1)
+	if err := shelf.Save(t.Context(), canary, ID(canary), []byte("page")); err != nil {
+		t.Fatal(err)
+	}
+	for _, annotation := range []string{"", "=", ID(canary), ID(canary) + "=", ID(canary) + "=00", ID(canary) + "=zz", "other=" + strings.Repeat("0", 64)} {
+		c.canary.Annotations[Annotation] = annotation
+		if page, err := read(t, shelf, ID(canary)); !errors.Is(err, ErrPlanted) {
+			t.Errorf("with %q: %q, %v", annotation, page, err)
+		}
+	}
+	canary.UID = "earlier"
+	if err := shelf.Save(t.Context(), canary, ID(canary), []byte("page")); err == nil || !strings.Contains(err.Error(), "another one by now") {
+		t.Errorf("for a Canary that is gone: %v", err)
+	}
+}
+
 func TestNewestPagesAreKept(t *testing.T) {
 	for name, shelf := range shelves(t) {
 		t.Run(name, func(t *testing.T) {
@@ -94,15 +186,15 @@ func TestNewestPagesAreKept(t *testing.T) {
 			if err != nil || !slices.Equal(ids, want) {
 				t.Fatalf("%v, %v, want %v", ids, err, want)
 			}
-			if page, err := shelf.Read(t.Context(), podinfo, ids[0]); string(page) != "page 4" || err != nil {
+			if page, err := read(t, shelf, ids[0]); string(page) != "page 4" || err != nil {
 				t.Errorf("page %q, %v", page, err)
 			}
 			for _, id := range []string{"20270115T080000Z.podinfo-00000", "", "..", "../podinfo/" + ids[0], "../../etc/passwd", strings.Repeat("x", 1000)} {
-				if page, err := shelf.Read(t.Context(), podinfo, id); err == nil {
+				if page, err := read(t, shelf, id); err == nil {
 					t.Errorf("page %q is %q", id, page)
 				}
 			}
-			if _, err := shelf.Read(t.Context(), types.NamespacedName{Namespace: "test", Name: "other"}, ids[0]); !errors.Is(err, ErrNone) {
+			if _, err := shelf.Open(t.Context(), types.NamespacedName{Namespace: "test", Name: "other"}, ids[0]); !errors.Is(err, ErrNone) {
 				t.Errorf("another Canary's page: %v", err)
 			}
 		})
@@ -119,7 +211,7 @@ func TestConfigMapGoesWithItsCanaryAndStaysSmall(t *testing.T) {
 		if err := shelf.Save(t.Context(), canary, ID(canary), page); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := shelf.Read(t.Context(), podinfo, ID(canary)); err != nil || !bytes.Equal(got, page) {
+		if got, err := read(t, shelf, ID(canary)); err != nil || !bytes.Equal(got, page) {
 			t.Fatalf("%d bytes came back: %v", len(got), err)
 		}
 	}

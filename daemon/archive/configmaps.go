@@ -34,11 +34,14 @@ const (
 )
 
 // ConfigMaps keeps pages, compressed, in a ConfigMap NAME-serin-reports beside
-// each Canary, which is deleted with it.
+// each Canary, which is deleted with it. What is there is written down in an
+// annotation of the Canary ([Annotation]), so that who may write ConfigMaps, but
+// not the Canary, cannot plant a page.
 type ConfigMaps struct {
 	// Client writes.
 	Client client.Client
-	// Reader reads from the API server: a cache would hold all ConfigMaps.
+	// Reader reads from the API server: a cache would hold all ConfigMaps. Canaries
+	// are read from Client, but for the write.
 	Reader client.Reader
 	// Keep is how many pages of a Canary are kept; at least one.
 	Keep int
@@ -57,6 +60,10 @@ func (c ConfigMaps) Save(ctx context.Context, canary *v1beta1.Canary, id string,
 }
 
 func (c ConfigMaps) put(ctx context.Context, canary *v1beta1.Canary, key string, page []byte) error {
+	live, err := c.live(ctx, canary)
+	if err != nil {
+		return err
+	}
 	shelf, err := c.read(ctx, client.ObjectKeyFromObject(canary))
 	isNew := errors.Is(err, ErrNone)
 	if err != nil && !isNew {
@@ -72,8 +79,15 @@ func (c ConfigMaps) put(ctx context.Context, canary *v1beta1.Canary, key string,
 	if shelf.BinaryData == nil {
 		shelf.BinaryData = make(map[string][]byte)
 	}
+	shelf.Data = nil // nothing of Serin's
+	known := readChecksums(live)
+	maps.DeleteFunc(shelf.BinaryData, func(key string, page []byte) bool { return !known.match(key, page) })
 	shelf.BinaryData[key] = page
 	c.tidy(shelf)
+	// First, for a page without a checksum would not be shown.
+	if err := c.note(ctx, live, checksumsOf(shelf.BinaryData)); err != nil {
+		return err
+	}
 	if isNew {
 		return c.Client.Create(ctx, shelf)
 	}
@@ -100,17 +114,22 @@ func (c ConfigMaps) List(ctx context.Context, canary types.NamespacedName) ([]st
 	if err != nil {
 		return nil, err
 	}
+	canaryNow, err := c.canary(ctx, canary)
+	if err != nil {
+		return nil, err
+	}
+	known := readChecksums(canaryNow)
 	var ids []string
 	for _, key := range slices.Backward(slices.Sorted(maps.Keys(shelf.BinaryData))) {
-		if id, ok := strings.CutSuffix(key, keySuffix); ok {
+		if id, ok := strings.CutSuffix(key, keySuffix); ok && known.match(key, shelf.BinaryData[key]) {
 			ids = append(ids, id)
 		}
 	}
 	return ids, nil
 }
 
-// Read returns a page.
-func (c ConfigMaps) Read(ctx context.Context, canary types.NamespacedName, id string) ([]byte, error) {
+// Open returns a page.
+func (c ConfigMaps) Open(ctx context.Context, canary types.NamespacedName, id string) (io.ReadCloser, error) {
 	shelf, err := c.read(ctx, canary)
 	if err != nil {
 		return nil, err
@@ -119,7 +138,23 @@ func (c ConfigMaps) Read(ctx context.Context, canary types.NamespacedName, id st
 	if !ok {
 		return nil, ErrNone
 	}
+	now, err := c.canary(ctx, canary)
+	if err != nil {
+		return nil, err
+	}
+	if !readChecksums(now).match(id+keySuffix, compressed) {
+		return nil, ErrPlanted
+	}
 	return decompress(compressed)
+}
+
+// canary reads a Canary from the cache.
+func (c ConfigMaps) canary(ctx context.Context, key types.NamespacedName) (*v1beta1.Canary, error) {
+	canary := new(v1beta1.Canary)
+	if err := c.Client.Get(ctx, key, canary); err != nil {
+		return nil, fmt.Errorf("read canary %s for the checksums of its reports: %w", key, err)
+	}
+	return canary, nil
 }
 
 func (c ConfigMaps) read(ctx context.Context, canary types.NamespacedName) (*corev1.ConfigMap, error) {
@@ -143,14 +178,14 @@ func compress(page []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func decompress(compressed []byte) ([]byte, error) {
+// decompress returns what is read of a page while it is decompressed.
+func decompress(compressed []byte) (io.ReadCloser, error) {
 	r, err := gzip.NewReader(bytes.NewReader(compressed))
 	if err != nil {
 		return nil, fmt.Errorf("the report is damaged: %w", err)
 	}
-	page, err := io.ReadAll(io.LimitReader(r, maxPage))
-	if err != nil {
-		return nil, fmt.Errorf("the report is damaged: %w", err)
-	}
-	return page, nil
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(r, maxPage), r}, nil
 }

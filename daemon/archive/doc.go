@@ -8,6 +8,9 @@
 // Where they are kept is a [Shelf]: a ConfigMap that goes with its Canary
 // ([ConfigMaps]), or a folder of a volume ([Folder]).
 //
+// What was kept in a ConfigMap is only given back if it is what was kept: its
+// SHA-256 is in the annotation [Annotation] of the Canary.
+//
 // Pages are rendered and kept inside [Archive.Run]. All methods may be called
 // concurrently.
 package archive

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -71,14 +72,17 @@ func (f Folder) list(folder string) ([]string, error) {
 	return ids, nil
 }
 
-// Read returns a page.
-func (f Folder) Read(_ context.Context, canary types.NamespacedName, id string) ([]byte, error) {
+// Open returns a page. Who may write to the folder may put any there.
+func (f Folder) Open(_ context.Context, canary types.NamespacedName, id string) (io.ReadCloser, error) {
 	if strings.ContainsAny(id, `/\`) {
 		return nil, ErrNone
 	}
-	page, err := f.Root.ReadFile(filepath.Join(canary.Namespace, canary.Name, id+fileSuffix))
+	page, err := f.Root.Open(filepath.Join(canary.Namespace, canary.Name, id+fileSuffix))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNone
 	}
-	return page, err
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
 }

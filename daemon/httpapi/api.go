@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -167,8 +168,7 @@ func (s *Server) histograms(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", canary.Name+".hlog"))
-	_, _ = w.Write(log.Bytes()) // the client may be gone
-	return nil
+	return s.deliver(w, r, log.Bytes())
 }
 
 func nothingYet(canary *v1beta1.Canary) error {
@@ -180,7 +180,7 @@ func (s *Server) reports(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ids, err := s.Reports.List(r.Context(), keyOf(canary))
+	ids, err := s.reportIDs(r.Context(), keyOf(canary))
 	if err != nil {
 		return err
 	}
@@ -195,13 +195,21 @@ func (s *Server) oldReport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.Reports.Read(r.Context(), keyOf(canary), mux.Vars(r)["report"])
-	if errors.Is(err, archive.ErrNone) {
-		return &Error{http.StatusNotFound, err.Error()}
-	}
+	giveBack, err := s.holdAnswer(r, reportWeight, patience)
 	if err != nil {
 		return err
 	}
+	defer giveBack()
+	page, err := s.Reports.Open(r.Context(), keyOf(canary), mux.Vars(r)["report"])
+	switch {
+	case errors.Is(err, archive.ErrNone):
+		return &Error{http.StatusNotFound, err.Error()}
+	case errors.Is(err, archive.ErrPlanted):
+		return &Error{http.StatusForbidden, err.Error()}
+	case err != nil:
+		return err
+	}
+	defer func() { _ = page.Close() }() // it was read
 	writeReport(w, page)
 	return nil
 }
@@ -212,9 +220,21 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, ok := s.RenderReport(canary)
-	if !ok {
+	giveBack, err := s.holdAnswer(r, reportWeight, patience)
+	if err != nil {
+		return err
+	}
+	defer giveBack()
+	compressed, err := s.freshReport(canary)
+	if err != nil {
+		return err
+	}
+	if compressed == nil {
 		return nothingYet(canary)
+	}
+	page, err := gzip.NewReader(bytes.NewReader(compressed))
+	if err != nil {
+		return err
 	}
 	writeReport(w, page)
 	return nil

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bufio"
+	"maps"
 	"net/http"
 	"runtime"
 	"strings"
@@ -41,6 +42,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{inside("GET", "/api/v1/canaries/prod/shop/report", ""), 404, "has seen no rollout"},
 		{inside("GET", "/api/v1/canaries/test/podinfo/reports", ""), 200, `{"reports":["20260102T030405Z.podinfo-00001"]}`},
 		{inside("GET", "/api/v1/canaries/test/podinfo/reports/20260102T030405Z.podinfo-00001", ""), 200, "<!doctype html>"},
+		{inside("GET", "/api/v1/canaries/test/podinfo/reports/planted", ""), 403, "somebody else has written it"},
 		{inside("GET", "/api/v1/canaries/test/podinfo/reports/other", ""), 404, "there is no such report"},
 		{inside("GET", "/api/v1/canaries/test/other/stream", ""), 404, "no Canary"},
 		{inside("POST", "/api/v1/canaries/test/podinfo/promote", ""), 202, `"annotation":"serin.dev/promote"`},
@@ -192,6 +194,11 @@ func TestStrangersChangeNothing(t *testing.T) {
 		"a page with a script for its name":  {inside("GET", "/canaries/test/%3Cscript%3E", ""), 404, "there is no"},
 		"the description, posted":            {inside("POST", "/api/v1/openapi.yaml", ""), 405, "does not answer POST"},
 		"a Canary with a trailing slash":     {inside("GET", "/api/v1/canaries/", ""), 404, "there is no"},
+		"faults of a namespace with a slash": {with(outside("DELETE", "/api/v1/faults?namespace=test/podinfo", ""), "Authorization", "Bearer good"), 400, "must be a DNS label"},
+		"faults of a name with a slash":      {with(outside("DELETE", "/api/v1/faults?namespace=test&name=a/b", ""), "Authorization", "Bearer good"), 400, "must be a DNS subdomain"},
+		"through a proxy in the pod":         {with(inside("POST", promote, ""), "X-Forwarded-For", "10.9.9.9"), 401, "it has the header X-Forwarded-For"},
+		"a fault through a proxy in the pod": {with(inside("POST", "/api/v1/faults", "{}"), "Via", "1.1 proxy"), 401, "it has the header Via"},
+		"a token behind two spaces":          {with(outside("POST", promote, ""), "Authorization", "Bearer  good"), 401, "bearer token"},
 		"faults of half a Canary, to be all": {inside("DELETE", "/api/v1/faults?name=podinfo", ""), 400, "give the namespace"},
 	} {
 		got := s.ask(tc.request)
@@ -230,6 +237,40 @@ func TestPagesAreServed(t *testing.T) {
 		}
 		if got.Header().Get("Content-Security-Policy") == "" || got.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: headers %v", path, got.Header())
+		}
+	}
+}
+
+// A page may do what it needs, and no more. Only pages with buttons send forms, and
+// a report is nobody's page, whatever is in it.
+func TestEachPageMayDoWhatItNeeds(t *testing.T) {
+	const none, self = "'none'", "'self'"
+	s := newServer(t)
+	for path, want := range map[string]map[string]string{
+		"/":                                    {"form-action": self, "script-src": self, "sandbox": "-"},
+		"/canaries/test/podinfo":               {"form-action": self, "script-src": self, "sandbox": "-"},
+		"/api/v1/canaries/test/podinfo/report": {"form-action": none, "script-src": "-", "sandbox": "", "style-src": "'unsafe-inline'", "img-src": "data:"},
+		"/api/v1/canaries/test/podinfo/reports/20260102T030405Z.podinfo-00001": {"form-action": none, "script-src": "-", "sandbox": "", "style-src": "'unsafe-inline'"},
+		"/api/v1/canaries/test/podinfo/reports/planted":                        {"form-action": none, "sandbox": ""},
+		"/api/v1/canaries/test/podinfo":                                        {"form-action": none, "script-src": "-", "sandbox": "", "style-src": "-"},
+		"/api/v1/openapi.yaml":                                                 {"form-action": none, "sandbox": ""},
+		"/nowhere":                                                             {"form-action": none, "sandbox": ""},
+	} {
+		policies := s.ask(outside("GET", path, "")).Header().Values("Content-Security-Policy")
+		if len(policies) != 1 {
+			t.Errorf("%s: policies %q", path, policies)
+			continue
+		}
+		got := map[string]string{}
+		for directive := range strings.SplitSeq(policies[0], ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(directive), " ")
+			got[name] = value
+		}
+		maps.Copy(want, map[string]string{"default-src": none, "base-uri": none, "frame-ancestors": none})
+		for name, value := range want {
+			if have, ok := got[name]; ok != (value != "-") || ok && have != value {
+				t.Errorf("%s: %s is %q (%v), want %q", path, name, have, ok, value)
+			}
 		}
 	}
 }

@@ -12,6 +12,9 @@
 // It reads Canaries from a cache, and changes nothing else than annotations and
 // faults, for those whom package access lets. It never decides about a rollout.
 //
+// What all requests together may hold is bounded: bodies before they are read, and
+// large answers until they are written, with a share for each client.
+//
 // Handlers return errors; one adapter answers them in JSON, logs those that the
 // client is not told, and contains panics. A handler's data is read or rendered
 // before the first byte is written.

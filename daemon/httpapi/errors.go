@@ -59,6 +59,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		told = &Error{http.StatusInternalServerError, "internal error; the log has more"}
 	}
+	if _, busy := errors.AsType[*busyError](err); busy {
+		w.Header().Set("Retry-After", retryAfter)
+	}
 	if told.HTTPStatus() == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}

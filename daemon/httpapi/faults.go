@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/gorilla/mux"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/serin-dev/serin/daemon/access"
 	"github.com/serin-dev/serin/daemon/fault"
@@ -24,6 +26,9 @@ func (s *Server) mayChange(r *http.Request, canary types.NamespacedName) error {
 }
 
 func (s *Server) addFault(w http.ResponseWriter, r *http.Request) error {
+	if err := s.Guard.Enter(r); err != nil { // before the body is read
+		return err
+	}
 	rule, err := fault.Decode(r.Body)
 	if err != nil {
 		return badRequest(err)
@@ -41,10 +46,13 @@ func (s *Server) addFault(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, http.StatusCreated, rule)
 }
 
-// badRequest is a mistake of the client's. A body that is too large stays what
-// it is.
+// badRequest is a mistake of the client's. A body that is too large, or was not
+// read for want of room, stays what it is.
 func badRequest(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*busyError](err); ok {
 		return err
 	}
 	return &Error{http.StatusBadRequest, err.Error()}
@@ -55,8 +63,13 @@ func badRequest(err error) error {
 func about(r *http.Request) (types.NamespacedName, error) {
 	query := r.URL.Query()
 	key := types.NamespacedName{Namespace: query.Get("namespace"), Name: query.Get("name")}
-	if key.Namespace == "" && key.Name != "" {
+	switch {
+	case key.Namespace == "" && key.Name != "":
 		return key, &Error{http.StatusBadRequest, "give the namespace of the Canary, too"}
+	case key.Namespace != "" && len(validation.IsDNS1123Label(key.Namespace)) > 0:
+		return key, &Error{http.StatusBadRequest, fmt.Sprintf("invalid namespace %.80q: must be a DNS label", key.Namespace)}
+	case key.Name != "" && len(validation.IsDNS1123Subdomain(key.Name)) > 0:
+		return key, &Error{http.StatusBadRequest, fmt.Sprintf("invalid name %.80q: must be a DNS subdomain", key.Name)}
 	}
 	return key, nil
 }

@@ -2,13 +2,17 @@ package httpapi
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/page"
@@ -36,12 +40,10 @@ func asset(kind string, body []byte) func(http.ResponseWriter, *http.Request) er
 }
 
 // write writes a page.
-func write(w http.ResponseWriter, policy string, text []byte) {
+func (s *Server) write(w http.ResponseWriter, r *http.Request, text []byte) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if policy != "" {
-		w.Header().Set("Content-Security-Policy", policy)
-	}
-	_, _ = w.Write(text) // the client may be gone
+	w.Header().Set("Content-Security-Policy", page.Policy)
+	return s.deliver(w, r, text)
 }
 
 func (s *Server) overviewPage(w http.ResponseWriter, r *http.Request) error {
@@ -53,8 +55,7 @@ func (s *Server) overviewPage(w http.ResponseWriter, r *http.Request) error {
 	if err := page.WriteOverview(&text, overview); err != nil {
 		return err
 	}
-	write(w, page.Policy, text.Bytes())
-	return nil
+	return s.write(w, r, text.Bytes())
 }
 
 func (s *Server) canaryPage(w http.ResponseWriter, r *http.Request) error {
@@ -63,7 +64,7 @@ func (s *Server) canaryPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var reports []string
-	if reports, err = s.Reports.List(r.Context(), keyOf(canary)); err != nil {
+	if reports, err = s.reportIDs(r.Context(), keyOf(canary)); err != nil {
 		s.Log.WarnContext(r.Context(), "reports cannot be listed", "canary", keyOf(canary).String(), "error", err)
 	}
 	var text bytes.Buffer
@@ -74,8 +75,7 @@ func (s *Server) canaryPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	write(w, page.Policy, text.Bytes())
-	return nil
+	return s.write(w, r, text.Bytes())
 }
 
 // links lead to the pages of rollouts that have ended.
@@ -102,10 +102,43 @@ func (s *Server) RenderReport(canary *v1beta1.Canary) (text []byte, ok bool) {
 	return b.Bytes(), ok
 }
 
-// writeReport writes a report, which has its own policy in it, for it is to be
-// read wherever it is.
-func writeReport(w http.ResponseWriter, text []byte) {
-	write(w, "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'", text)
+// writeReport writes a report as it is read. It has a policy in it too, for it is
+// to be read wherever it is.
+func writeReport(w http.ResponseWriter, text io.Reader) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", page.ReportPolicy)
+	copyAnswer(w, text)
+}
+
+// freshReport is the compressed page of the rollout that runs or ran last, which
+// all share who ask for it at the same time. It is nil where there is none.
+func (s *Server) freshReport(canary *v1beta1.Canary) ([]byte, error) {
+	return s.fresh.get(keyOf(canary).String(), func() ([]byte, error) {
+		s.rendering.Lock() // as it takes many times the memory of the result
+		defer s.rendering.Unlock()
+		text, ok := s.RenderReport(canary)
+		if !ok {
+			return nil, nil
+		}
+		var compressed bytes.Buffer
+		z := gzip.NewWriter(&compressed)
+		_, err := z.Write(text)
+		err = errors.Join(err, z.Close())
+		return compressed.Bytes(), err
+	})
+}
+
+// listTimeout bounds how long others wait for what one has asked for.
+const listTimeout = 10 * time.Second
+
+// reportIDs are the identifiers of a Canary's reports, for which much is read: all
+// share them who ask at the same time.
+func (s *Server) reportIDs(ctx context.Context, canary types.NamespacedName) ([]string, error) {
+	return s.lists.get(canary.String(), func() ([]string, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout) // it is for others too
+		defer cancel()
+		return s.Reports.List(ctx, canary)
+	})
 }
 
 func (s *Server) overviewLive(w http.ResponseWriter, r *http.Request) error {
@@ -124,7 +157,7 @@ func (s *Server) canaryLive(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	key := keyOf(canary)
-	reports, err := s.Reports.List(r.Context(), key)
+	reports, err := s.reportIDs(r.Context(), key)
 	if err != nil {
 		return err
 	}

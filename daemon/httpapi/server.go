@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,11 +26,14 @@ import (
 // large one from filling the memory.
 const (
 	headerTimeout   = 5 * time.Second
-	bodyTimeout     = 30 * time.Second
+	bodyTimeout     = 10 * time.Second
 	idleTimeout     = time.Minute
 	shutdownTimeout = 5 * time.Second
 	maxHeaderBytes  = 64 << 10
 	maxBody         = 1 << 20
+	// sendBuffer is how much the kernel takes of what a client does not read, in
+	// bytes of each connection, so that this is soon noticed.
+	sendBuffer = 64 << 10
 )
 
 // Server serves the daemon's HTTP surface.
@@ -62,7 +66,21 @@ type Server struct {
 
 	events  memo[[]byte]       // what the API's streams send
 	pages   memo[page.Regions] // what the pages' streams send
+	lists   memo[[]string]     // of reports
+	fresh   memo[[]byte]       // reports of rollouts that run, compressed
 	streams atomic.Int32       // that are open
+
+	rendering sync.Mutex // held while a report is rendered
+	limitOnce sync.Once
+	limit     limits
+}
+
+// limits are the budgets of all requests.
+type limits struct{ bodies, answers *budget }
+
+func (s *Server) limits() *limits {
+	s.limitOnce.Do(func() { s.limit = limits{newBudget(bodyBudget), newBudget(answerBudget)} })
+	return &s.limit
 }
 
 // Start serves until ctx ends, then lets requests that are under way finish.
@@ -74,6 +92,7 @@ func (s *Server) Start(ctx context.Context) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+		ConnContext:       narrow,
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // streams end with it
 	}
 	stopped := make(chan error, 1)
@@ -90,6 +109,14 @@ func (s *Server) Start(ctx context.Context) error {
 	return <-stopped
 }
 
+// narrow has the kernel take little that is not read.
+func narrow(ctx context.Context, conn net.Conn) context.Context {
+	if c, ok := conn.(interface{ SetWriteBuffer(int) error }); ok {
+		_ = c.SetWriteBuffer(sendBuffer) // it is a bound more, and not the only one
+	}
+	return ctx
+}
+
 // NeedLeaderElection is false: every replica answers its probes.
 func (s *Server) NeedLeaderElection() bool { return false }
 
@@ -99,7 +126,7 @@ func (s *Server) Handler() http.Handler {
 	router.UseEncodedPath() // a name with a slash in it is not two
 	router.Handle("/healthz", s.handle(s.healthz)).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/readyz", s.handle(s.readyz)).Methods(http.MethodGet, http.MethodHead)
-	router.Handle("/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{})).Methods(http.MethodGet)
+	router.Handle("/metrics", s.handle(s.metrics)).Methods(http.MethodGet)
 	s.routeAPI(router)
 	s.routePages(router)
 	if s.Contract != nil {
@@ -121,7 +148,7 @@ func (s *Server) protect(next http.Handler) http.Handler {
 		header := w.Header()
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
-		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		header.Set("Content-Security-Policy", "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox")
 		header.Set("Cache-Control", "no-store")
 		if err := access.CheckName(r); err != nil {
 			return err
@@ -129,14 +156,26 @@ func (s *Server) protect(next http.Handler) http.Handler {
 		if err := origins.Check(r); err != nil {
 			return &Error{http.StatusForbidden, "a page of another origin may not change anything here"}
 		}
-		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			// What cannot set deadlines, such as a recorder of a test, has no slow client.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		done, err := s.holdBody(w, r)
+		if err != nil {
+			return err
 		}
-		next.ServeHTTP(w, r)
+		defer done()
+		paced := pace(w)
+		defer paced.extend() // for what is still to be sent
+		next.ServeHTTP(paced, r)
 		return nil
 	})
+}
+
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
+	giveBack, err := s.holdAnswer(r, metricsWeight, patience)
+	if err != nil {
+		return err
+	}
+	defer giveBack()
+	promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	return nil
 }
 
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) error {

@@ -87,11 +87,14 @@ func (shelf) List(context.Context, types.NamespacedName) ([]string, error) {
 	return []string{"20260102T030405Z.podinfo-00001"}, nil
 }
 
-func (shelf) Read(_ context.Context, _ types.NamespacedName, id string) ([]byte, error) {
-	if id != "20260102T030405Z.podinfo-00001" {
-		return nil, archive.ErrNone
+func (shelf) Open(_ context.Context, _ types.NamespacedName, id string) (io.ReadCloser, error) {
+	switch id {
+	case "20260102T030405Z.podinfo-00001":
+		return io.NopCloser(strings.NewReader("<!doctype html>")), nil
+	case "planted":
+		return nil, archive.ErrPlanted
 	}
-	return []byte("<!doctype html>"), nil
+	return nil, archive.ErrNone
 }
 
 // tested is a Server over a cluster with a rollout under way, test/podinfo, a

@@ -12,8 +12,8 @@ import (
 const (
 	// beat is how often a stream sends.
 	beat = time.Second
-	// writeTimeout is how long a client may take to make room for an event.
-	writeTimeout = 10 * time.Second
+	// streamTime is how long a stream lasts. A browser begins another by itself.
+	streamTime = time.Hour
 	// maxStreams bounds the clients of all streams together.
 	maxStreams = 4096
 )
@@ -56,9 +56,8 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, next func(context.
 	control := http.NewResponseController(w)
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
+	end := time.Now().Add(streamTime)
 	for {
-		// What cannot set deadlines has no slow client.
-		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
 		if _, err := w.Write(event); err != nil {
 			return nil // the client is gone
 		}
@@ -69,6 +68,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, next func(context.
 		case <-r.Context().Done():
 			return nil
 		case <-ticker.C:
+		}
+		if time.Now().After(end) {
+			return nil
 		}
 		if event, err = next(r.Context()); err != nil {
 			return nil // the headers are out: the end of the stream is all that can be said

@@ -3,7 +3,9 @@ package loadtester
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -13,7 +15,7 @@ import (
 // What Flagger sends, and what its load tester answers.
 func TestAnswersAsFlaggersLoadTester(t *testing.T) {
 	const payload = `{"name":"podinfo","namespace":"test","phase":"Progressing","checksum":"85d557f47b","metadata":{}}`
-	w := newWorld(t, nil, func(c *Config) { c.AllowExec = []string{"true", "false", "echo"} }).run()
+	w := newWorld(t, nil, func(c *Config) { c.AllowExec = installed(t, "true", "false", "echo") }).run()
 	w.programs["helm"], w.programs["kubectl"] = w.programs["echo"], w.programs["false"]
 	for i, step := range []struct {
 		path, body string
@@ -125,6 +127,45 @@ func TestBadRequestsAreRefusedWithASentence(t *testing.T) {
 	}
 }
 
+// unread is a body that must not be read.
+type unread struct{ *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.Error("the body was read")
+	return 0, io.EOF
+}
+
+// Who may not enter is refused before the body is read, on every path that has one.
+func TestBodiesOfStrangersAreNotRead(t *testing.T) {
+	w := newWorld(t, nil, func(c *Config) {
+		c.Enter = func(*http.Request) error { return &Error{http.StatusUnauthorized, "this needs a token"} }
+	})
+	for _, path := range []string{"/gate/check", "/gate/open", "/gate/close", "/rollback/check", "/"} {
+		_, err := w.read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, path, unread{t}))
+		if refused, _ := errors.AsType[*Error](err); refused == nil || refused.Status != http.StatusUnauthorized {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// unavailable is a body for which there is no room; its error is the answer.
+type unavailable struct{ closed int }
+
+func (*unavailable) Read([]byte) (int, error) {
+	return 0, refuse(http.StatusServiceUnavailable, "busy")
+}
+func (u *unavailable) Close() error { u.closed++; return nil }
+
+func TestBodiesAreClosedAndTheirErrorsAreTheAnswer(t *testing.T) {
+	w := newWorld(t, nil, nil)
+	body := new(unavailable)
+	r := httptest.NewRequest(http.MethodPost, "/", body)
+	_, err := w.read(httptest.NewRecorder(), r)
+	if refused, _ := errors.AsType[*Error](err); refused == nil || refused.Status != http.StatusServiceUnavailable || body.closed == 0 {
+		t.Errorf("%v, closed %d times", err, body.closed)
+	}
+}
+
 func TestUnknownFieldsAreFlaggersBusiness(t *testing.T) {
 	w := newWorld(t, nil, nil).run()
 	if status, answer := w.post("/gate/open", `{"name":"podinfo","namespace":"test","canaryWeight":10,"more":{"deep":[1,{"a":"]]]]\"{{{{"}]},"metadata":null}`); status != 202 {
@@ -182,7 +223,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		{AllowTargets: []string{"*"}}, {AllowTargets: []string{"*."}}, {AllowTargets: []string{"a.*"}}, {AllowTargets: []string{""}},
 		{AllowTargets: []string{"http://a"}}, {AllowTargets: []string{"a:80"}}, {AllowTargets: []string{"A"}},
 		{MaxRate: -1}, {ExecTimeout: -1},
-		{AllowExec: []string{"bash"}}, {AllowExec: []string{"sh"}}, {AllowExec: []string{"Env"}}, {AllowExec: []string{"/bin/ls"}}, {AllowExec: []string{""}},
+		{AllowExec: []string{"bash"}}, {AllowExec: []string{"sh"}}, {AllowExec: []string{"Env"}}, {AllowExec: []string{"/bin/sh"}}, {AllowExec: []string{"ls"}}, {AllowExec: []string{""}},
 		{AllowExec: []string{".."}}, {AllowExec: []string{"hey"}}, {AllowExec: []string{"there-is-no-such-program"}},
 	} {
 		if _, err := New(c); err == nil {

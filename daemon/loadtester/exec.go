@@ -2,11 +2,9 @@ package loadtester
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -18,35 +16,14 @@ const (
 	killAfter = 5 * time.Second
 )
 
-// lookUp finds the programs that are allowed.
-func lookUp(names []string) (map[string]string, error) {
-	if len(names) > 0 && !canExec {
-		return nil, errors.New("no program can be allowed on this system, where its children could not be ended")
-	}
-	programs := make(map[string]string, len(names))
-	for _, name := range names {
-		if err := checkProgram(name); err != nil {
-			return nil, err
-		}
-		at, err := exec.LookPath(name)
-		if err == nil {
-			at, err = filepath.Abs(at)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("allowed program: %w", err)
-		}
-		programs[name] = at
-	}
-	return programs, nil
-}
-
 // run runs a program with its arguments, and ends it, with all that it has
 // started, when its time is over or ctx ends.
-func (t *Tester) run(ctx context.Context, at string, args []string) ending {
+func (t *Tester) run(ctx context.Context, p program, args []string) ending {
 	timed, cancel := context.WithTimeout(ctx, t.config.ExecTimeout)
 	defer cancel()
 	var output bounded
-	cmd := exec.CommandContext(timed, at, args...)
+	cmd := exec.CommandContext(timed, p.at, args...)
+	cmd.Args[0] = p.path // by which some programs know what they are
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.WaitDelay = killAfter

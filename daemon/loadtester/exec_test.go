@@ -3,15 +3,110 @@ package loadtester
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
+// installed are the paths of programs.
+func installed(t *testing.T, names ...string) (paths []string) {
+	t.Helper()
+	for _, name := range names {
+		at, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, at)
+	}
+	return paths
+}
+
+// A name that leads to a program which runs others is one.
+func TestProgramsThatRunOthersCannotBeAllowed(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string {
+		at := filepath.Join(dir, name)
+		if err := os.WriteFile(at, []byte("#!/nowhere\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	link := func(to, name string) string {
+		at := filepath.Join(dir, name)
+		if err := os.Symlink(to, at); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	plain, python, busybox := file("plain"), file("python3.11"), file("busybox")
+	for path, says := range map[string]string{
+		python:                          "runs others",
+		busybox:                         "runs others",
+		link("/bin/sh", "innocent"):     "runs others",
+		link(python, "report"):          "runs others",
+		link(plain, "bash"):             "runs others",
+		link(busybox, "env"):            "runs others",
+		file("ld-linux-x86-64.so.2"):    "runs others",
+		file("wrk"):                     "sends the load itself",
+		filepath.Base(plain):            "absolute path",
+		dir + "/../" + dir + "/plain":   "absolute path",
+		file("plain") + " ":             "absolute path",
+		"":                              "absolute path",
+		dir:                             "directory",
+		filepath.Join(dir, "not-there"): "no such file",
+	} {
+		if _, err := lookUp([]string{path}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v, want %q", path, err, says)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "other"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lookUp([]string{plain, file("other/plain")}); err == nil || !strings.Contains(err.Error(), "same name") {
+		t.Errorf("two of one name: %v", err)
+	}
+	for _, path := range []string{plain, link(plain, "another"), link(busybox, "true")} {
+		programs, err := lookUp([]string{path})
+		if err != nil || programs[path].path != path || programs[filepath.Base(path)].path != path {
+			t.Errorf("%q: %v, %v", path, programs, err)
+		}
+	}
+}
+
+func TestArgumentsThatStartAnotherProgramAreRefused(t *testing.T) {
+	w := newWorld(t, nil, func(c *Config) { c.AllowExec = installed(t, "echo") }).run()
+	echo := w.programs["echo"]
+	w.programs["helm"] = program{name: "helm", path: echo.path, at: echo.at}
+	for command, status := range map[string]int{
+		"upgrade x ./chart --post-renderer /bin/cat": 403,
+		"upgrade x ./chart --post-renderer=cat":      403,
+		"plugin install x":                           403,
+		"--exec=/bin/cat":                            403,
+		"-x/bin/cat":                                 403,
+		"a,/bin/cat":                                 403,
+		"'sh -c id'":                                 403,
+		"bash":                                       403,
+		"--shell=bash":                               403,
+		"/no/such/python3":                           403,
+		"../../../../../../../../../bin/cat":         403,
+		"test podinfo --namespace=test":              200,
+		"upgrade podinfo /usr/lib --set a=b/c":       200,
+		"get /etc/passwd":                            200,
+	} {
+		if got, answer := w.post("/", hook(command, "type", "helm")); got != status {
+			t.Errorf("%s: %d %s, want %d", command, got, answer, status)
+		}
+	}
+	if status, answer := w.post("/", hook(echo.path+" x")); status != 202 {
+		t.Errorf("by its path: %d %s", status, answer)
+	}
+}
+
 func TestProgramsGetTheirArgumentsAndNoShell(t *testing.T) {
 	t.Setenv("SECRET", "x")
-	w := newWorld(t, nil, func(c *Config) { c.AllowExec = []string{"echo", "printenv", "seq", "sleep"} }).run()
+	w := newWorld(t, nil, func(c *Config) { c.AllowExec = installed(t, "echo", "printenv", "seq", "sleep") }).run()
 	for _, tc := range []struct{ name, command, want string }{
 		{"echo", "'a  b' '$HOME;`id`' *", "a  b $HOME;`id` *\n"},
 		{"printenv", "", "PATH=" + os.Getenv("PATH") + "\nHOME=" + os.Getenv("HOME") + "\n"},
@@ -69,7 +164,7 @@ func newFamily(t *testing.T, timeout time.Duration) (w *world, pids func() []int
 	if err := os.Symlink(self, filepath.Join(dir, "family")); err != nil {
 		t.Fatal(err)
 	}
-	w = newWorld(t, nil, func(c *Config) { c.AllowExec, c.ExecTimeout = []string{"family"}, timeout }).run()
+	w = newWorld(t, nil, func(c *Config) { c.AllowExec, c.ExecTimeout = []string{filepath.Join(dir, "family")}, timeout }).run()
 	return w, func() []int {
 		found := make([]int, 2)
 		w.eventually("there are two processes", func() bool {

@@ -1,13 +1,13 @@
 package loadtester
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -52,7 +52,7 @@ func decode(body []byte) (payload, error) {
 		return p, errors.New("the body is not UTF-8")
 	case depth(body) > maxDepth:
 		return p, fmt.Errorf("the body is nested deeper than %d levels", maxDepth)
-	case !strings.HasPrefix(strings.TrimLeft(string(body), " \t\r\n"), "{"):
+	case !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")):
 		return p, errors.New("the body is no JSON object: send name, namespace and metadata, as a hook does")
 	}
 	if err := json.Unmarshal(body, &p); err != nil {
@@ -89,9 +89,21 @@ func depth(body []byte) int {
 
 // read takes the payload out of a request, if it may be carried out.
 func (t *Tester) read(w http.ResponseWriter, r *http.Request) (payload, error) {
+	if t.config.Enter != nil {
+		if err := t.config.Enter(r); err != nil {
+			return payload{}, err
+		}
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	_ = r.Body.Close() // it was read: others may send theirs
 	var tooLarge *http.MaxBytesError
+	var told interface {
+		error
+		HTTPStatus() int
+	}
 	switch {
+	case errors.As(err, &told):
+		return payload{}, told
 	case errors.As(err, &tooLarge):
 		return payload{}, refuse(http.StatusRequestEntityTooLarge, "the body may have %d bytes at most", tooLarge.Limit)
 	case err != nil:

@@ -43,6 +43,9 @@ type Config struct {
 	// Notify tells, as an event of the Canary that was asked, how a load ended:
 	// kind is Normal or Warning. nil tells nobody but the log.
 	Notify func(ctx context.Context, canary types.NamespacedName, kind, message string)
+	// Enter says whether a request may be looked into: it is asked before the body
+	// is read. nil lets all in.
+	Enter func(r *http.Request) error
 	// Allow says whether a request about a Canary may be carried out; its error
 	// is the answer. nil allows all.
 	Allow func(r *http.Request, canary types.NamespacedName) error
@@ -54,8 +57,10 @@ type Config struct {
 	// MaxRate is how many requests a second all loads may send together.
 	// Default 1000.
 	MaxRate float64
-	// AllowExec are the names of programs that may be run. They are looked up
-	// once, in PATH. No shell is accepted.
+	// AllowExec are the absolute paths of programs that may be run, by that path
+	// or by their name. Links are followed once. No shell is accepted, nor what is
+	// known to run other programs, nor arguments that are known to have one
+	// started: what that cannot promise is in docs/security.md.
 	AllowExec []string
 	// ExecTimeout is how long one may run. Default 10m.
 	ExecTimeout time.Duration
@@ -86,7 +91,7 @@ func (c Config) validate() error {
 type Tester struct {
 	config   Config
 	gates    *Gates
-	programs map[string]string // path by name
+	programs map[string]program // by name and by path
 	starts   *rate.Limiter
 	admitted chan *task // has room for all that may run
 

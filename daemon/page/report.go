@@ -2,9 +2,13 @@ package page
 
 import "io"
 
-// reportPolicy goes with the report, wherever it is opened: it asks for nothing
-// and runs nothing.
-const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+// reportPolicy goes with the report, wherever it is opened: it asks for nothing,
+// runs nothing and sends nothing.
+const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
+
+// ReportPolicy is the Content-Security-Policy of a report that is served. Its
+// origin is none, so that whatever is in it is not Serin's page.
+const ReportPolicy = reportPolicy + "; frame-ancestors 'none'; sandbox"
 
 // WriteReport writes the report of a rollout: one file that needs nothing else,
 // with neither scripts nor buttons. It is all of what the daemon knew, with no
