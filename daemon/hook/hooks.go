@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/daemon/rollout"
 )
 
@@ -22,6 +23,8 @@ type Config struct {
 	Notify func(context.Context, types.NamespacedName)
 	// Answered is told of every answer; nil for nobody.
 	Answered func(canary types.NamespacedName, hookType string, passed bool)
+	// Egress says which addresses hooks may have. The zero Policy is a strict one.
+	Egress egress.Policy
 	// Log is told of event hooks that fail; nil for nobody.
 	Log *slog.Logger
 }
@@ -46,7 +49,7 @@ func New(config Config) *Hooks {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Hooks{
-		config: config, poster: newPoster(), signal: make(chan struct{}, 1),
+		config: config, poster: newPoster(config.Egress), signal: make(chan struct{}, 1),
 		wanted: make(map[types.NamespacedName]map[rollout.Key]*call),
 		told:   make(map[types.NamespacedName][]event), busy: make(map[types.NamespacedName]bool),
 		losing: make(map[types.NamespacedName]bool),
