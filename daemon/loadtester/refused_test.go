@@ -99,8 +99,8 @@ func TestLoadsToANameThatChangesEndAndSayWhy(t *testing.T) {
 	}
 }
 
-// gRPC is dialed by the engine, with the system's resolver; so the address itself
-// is what is denied only when it is dialed.
+// What a place's name leads to is whoever's who may write Services there. The
+// route dials for HTTP, and the engine for gRPC.
 func TestPlacesThatLeadToLoopbackAreRefused(t *testing.T) {
 	port, connections := inside(t)
 	for _, command := range []string{"hey -z 10m -q 10 -c 1 http://podinfo.test/", "ghz --insecure -z 10m -q 10 -c 1 --call grpc.health.v1.Health/Check podinfo.test:80"} {
