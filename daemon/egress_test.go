@@ -42,7 +42,7 @@ func TestHookToTheDaemonItselfCommandsNobody(t *testing.T) {
 	a.create(a.canary)
 	a.awaitPhase(v1beta1.PhaseInitialized)
 	a.push("6.0.1")
-	a.awaitEvent("refused to connect to 127.0.0.1:" + port + " (localhost): the daemon itself listens there")
+	a.awaitEvent("Hook gate not called: refused to connect to 127.0.0.1:" + port + " (localhost): the daemon itself listens there")
 	a.awaitEvent("Alert not sent to alert provider " + a.namespace + "/people: refused to connect to " + tap + ": the daemon itself listens there")
 
 	b.read(b.canary)

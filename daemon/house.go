@@ -75,8 +75,11 @@ func (h *house) assemble(ctx context.Context) error {
 		return err
 	}
 	h.sessions = session.New(session.Config{Gateway: h.Gateway, Control: h.dialer("load").Control, Notify: verdicts.Notify, Measured: h.measured, Detour: h.faults.Detour, Log: h.Log})
-	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Egress: h.egress, Answered: h.recorded.Hook, Log: h.Log})
-	alerts, err := h.newAlerts(reconciler.Publish)
+	refused := func(ctx context.Context, canary types.NamespacedName, message string) {
+		reconciler.Publish(ctx, canary, corev1.EventTypeWarning, message)
+	}
+	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Egress: h.egress, Refused: refused, Answered: h.recorded.Hook, Log: h.Log})
+	alerts, err := h.newAlerts(refused)
 	if err != nil {
 		return err
 	}
@@ -239,11 +242,8 @@ func (h *house) dialer(what string) *egress.Dialer {
 	return d
 }
 
-func (h *house) newAlerts(publish func(context.Context, types.NamespacedName, string, string)) (*alert.Alerts, error) {
-	c := alert.Config{Reader: h.manager.GetAPIReader(), Global: h.Alert, Egress: h.egress, Log: h.Log}
-	c.Refused = func(ctx context.Context, canary types.NamespacedName, message string) {
-		publish(ctx, canary, corev1.EventTypeWarning, message)
-	}
+func (h *house) newAlerts(refused func(context.Context, types.NamespacedName, string)) (*alert.Alerts, error) {
+	c := alert.Config{Reader: h.manager.GetAPIReader(), Global: h.Alert, Egress: h.egress, Refused: refused, Log: h.Log}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("alerts: %w", err)
 	}

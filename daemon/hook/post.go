@@ -73,21 +73,28 @@ func (p *poster) close() {
 	p.trusting.CloseIdleConnections()
 }
 
+// reply is an answer, or why there is none.
+type reply struct {
+	rollout.Answer
+	refused bool // by egress
+}
+
 // post posts to a hook until it answers, or its retries are used up.
-func (p *poster) post(ctx context.Context, hook *v1beta1.Webhook, body payload) rollout.Answer {
+func (p *poster) post(ctx context.Context, hook *v1beta1.Webhook, body payload) reply {
 	content, err := json.Marshal(body)
 	if err != nil {
-		return rollout.Answer{Message: err.Error()}
+		return reply{Answer: rollout.Answer{Message: err.Error()}}
 	}
 	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(content))
 	if err != nil {
-		return rollout.Answer{Message: explain(err, 0)}
+		return reply{Answer: rollout.Answer{Message: explain(err, 0)}}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	timeout := timeoutOf(hook)
 	response, err := p.client(hook, timeout).Do(request)
 	if err != nil {
-		return rollout.Answer{Message: explain(err, timeout)}
+		_, refused := errors.AsType[*egress.Refusal](err)
+		return reply{rollout.Answer{Message: explain(err, timeout)}, refused}
 	}
 	defer func() { _ = response.Body.Close() }()
 	said, _ := io.ReadAll(io.LimitReader(response.Body, mostRead)) // what came is enough
@@ -95,7 +102,7 @@ func (p *poster) post(ctx context.Context, hook *v1beta1.Webhook, body payload) 
 	if text := clean(said); text != "" {
 		message += ": " + text
 	}
-	return rollout.Answer{Passed: response.StatusCode/100 == 2, Message: message}
+	return reply{Answer: rollout.Answer{Passed: response.StatusCode/100 == 2, Message: message}}
 }
 
 func (p *poster) client(hook *v1beta1.Webhook, timeout time.Duration) *retryablehttp.Client {

@@ -1,13 +1,18 @@
 package hook
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/egress"
@@ -151,5 +156,40 @@ func TestHTTPSHooksThatNameLoopback(t *testing.T) {
 	}
 	if len(arrived) > 0 {
 		t.Error("the hook has arrived")
+	}
+}
+
+// Closed gates and event hooks have no events of their own that say why. What is
+// told of an event hook is an event too, and must not be told for ever.
+func TestRefusalsAreToldOnce(t *testing.T) {
+	refused := make(chan string, 100)
+	var hooks *Hooks
+	event := v1beta1.Webhook{Name: "events", Type: v1beta1.EventHook, URL: "http://127.0.0.1:1"}
+	hooks = New(Config{Notify: nobody, Refused: func(_ context.Context, canary types.NamespacedName, message string) {
+		refused <- message
+		hooks.Tell(canary, v1beta1.PhaseProgressing, []v1beta1.Webhook{event}, "Warning", message)
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- hooks.Run(ctx) }()
+	gate := callOf("http://localhost:1", "gate")
+	gate.Every = time.Millisecond
+	hooks.Call(podinfo, []rollout.Call{gate})
+	got := []string{<-refused, <-refused}
+	slices.Sort(got)
+	if !strings.HasPrefix(got[0], "Hook events not called: refused to connect to 127.0.0.1:1: loopback") || !strings.HasPrefix(got[1], "Hook gate not called: refused to connect to ") {
+		t.Errorf("told %q", got)
+	}
+	await(t, "all is told", func() bool {
+		hooks.mu.Lock()
+		defer hooks.mu.Unlock()
+		return len(hooks.told) == 0 && len(hooks.busy) == 0
+	})
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if len(refused) > 0 {
+		t.Errorf("told again: %q", <-refused)
 	}
 }
