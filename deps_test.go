@@ -63,6 +63,7 @@ var rules = []struct{ from, forbidden, reason string }{
 	{"daemon/httpapi", module + "daemon/controller", "the daemon puts them together"},
 	{"daemon/hosts", module + "daemon/", "looks names up, and knows nobody"},
 	{"daemon/access", module + "daemon/", "says who may, and knows nobody"},
+	{"daemon/egress", module, "says where connections may go, whoever makes them"},
 	{"daemon/fault", module + "daemon/", "disturbs requests, and knows nobody"},
 	{"daemon/history", module + "daemon/", "remembers, and knows nobody"},
 	{"daemon/archive", module + "daemon/", "keeps pages, whatever is on them"},
@@ -82,7 +83,8 @@ var rules = []struct{ from, forbidden, reason string }{
 
 // allowed are exceptions: what a package of a rule may import all the same.
 var allowed = map[[2]string]bool{
-	{"report", module + "measure"}: true, // what it shows
+	{"report", module + "measure"}:              true, // what it shows
+	{"daemon/alert", module + "daemon/egress"}: true, // where it may connect to
 }
 
 // pkg is what `go list` says of a package: direct imports, without tests'.

@@ -54,6 +54,7 @@ func TestHelmFindsNothingToComplainAbout(t *testing.T) {
 
 func TestWrongValuesAreRefusedInClearText(t *testing.T) {
 	for set, want := range map[string]string{
+		"denyTarget={db.internal}":                      "at '/denyTarget/0'",
 		"scope=everything":                              "at '/scope': value must be one of 'namespace', 'cluster'",
 		"replicaCount=2":                                "additional properties 'replicaCount' not allowed",
 		"replicas=-1":                                   "at '/replicas'",

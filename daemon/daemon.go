@@ -20,6 +20,7 @@ import (
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/daemon/alert"
+	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/daemon/knative"
 	"github.com/serin-dev/serin/daemon/tap"
 )
@@ -49,6 +50,13 @@ type Config struct {
 	// and AllowExec are programs that it may run, by absolute path.
 	MaxRate                 float64
 	AllowTargets, AllowExec []string
+	// DenyTargets are networks, in CIDR notation, to which no hook, alert or
+	// load may lead. AllowNetworks are those to which they may although that is
+	// refused by default: loopback and link-local addresses, for example, for a
+	// daemon on a laptop. In a pod, whoever is on loopback is somebody inside,
+	// so there the default is the safe one, and it is the same everywhere. The
+	// daemon's own Listen and Tap are refused in any case. See package egress.
+	DenyTargets, AllowNetworks []string
 	// Reports is a folder for the pages of rollouts that have ended; empty to
 	// keep them in ConfigMaps. KeepReports is how many of each Canary. Default 5.
 	Reports     string
@@ -157,6 +165,11 @@ func (c Config) Validate() error {
 	default:
 		errs = append(errs, fmt.Errorf("loopback must be open or token, not %q", c.Loopback))
 	}
+	for name, networks := range map[string][]string{"denied target": c.DenyTargets, "allowed network": c.AllowNetworks} {
+		if _, err := egress.ParseNetworks(networks); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
 	if c.KeepReports < 0 {
 		errs = append(errs, fmt.Errorf("keep reports must not be negative, not %d", c.KeepReports))
 	}
@@ -218,6 +231,19 @@ func listen(ctx context.Context, config Config) (d doors, err error) {
 		return d, fmt.Errorf("listen for the proxy: %w", err)
 	}
 	return d, nil
+}
+
+// ports are those that the daemon listens on.
+func (d doors) ports() (ports []uint16) {
+	for _, l := range []net.Listener{d.http, d.tap} {
+		if l == nil {
+			continue
+		}
+		if address, ok := l.Addr().(*net.TCPAddr); ok {
+			ports = append(ports, uint16(address.Port))
+		}
+	}
+	return ports
 }
 
 // close closes what a server may have closed already.

@@ -359,6 +359,8 @@ func TestDaemonRefusesWhatItCannotServe(t *testing.T) {
 		"no cluster":  {},
 		"bad gateway": {Cluster: env.Config, Gateway: "nowhere"},
 		"bad listen":  {Cluster: env.Config, Listen: "nowhere"},
+		"bad deny":    {Cluster: env.Config, DenyTargets: []string{"db.internal"}},
+		"bad allow":   {Cluster: env.Config, AllowNetworks: []string{"10.0.0.0/33"}},
 	} {
 		if err := daemon.Run(t.Context(), config); err == nil {
 			t.Errorf("%s: the daemon runs", name)

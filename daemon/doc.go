@@ -6,6 +6,7 @@
 //   - controller watches, asks rollout, and carries out what it decides.
 //   - session is the measured load of one rollout.
 //   - hook calls webhooks, alert tells people, metrics counts.
+//   - egress says where hooks, alerts and loads may connect to.
 //   - fault disturbs the measured load, for drills; tap measures load by hand;
 //     hosts knows which revision a name means.
 //   - history remembers rollouts, page renders them, archive keeps the pages.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -18,6 +19,7 @@ import (
 	"github.com/serin-dev/serin/daemon/alert"
 	"github.com/serin-dev/serin/daemon/archive"
 	"github.com/serin-dev/serin/daemon/controller"
+	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/daemon/fault"
 	"github.com/serin-dev/serin/daemon/history"
 	"github.com/serin-dev/serin/daemon/hook"
@@ -36,6 +38,7 @@ type house struct {
 	Config
 	doors   doors
 	manager manager.Manager
+	egress  egress.Policy
 
 	recorded *metrics.Recorder
 	sessions *session.Sessions
@@ -57,6 +60,9 @@ func (h *house) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if h.egress, err = newEgress(h.Config, h.doors); err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	verdicts := make(controller.Verdicts)
 	reconciler := &controller.Reconciler{
@@ -68,9 +74,12 @@ func (h *house) assemble(ctx context.Context) error {
 	if err := h.remember(); err != nil {
 		return err
 	}
-	h.sessions = session.New(session.Config{Gateway: h.Gateway, Notify: verdicts.Notify, Measured: h.measured, Detour: h.faults.Detour, Log: h.Log})
-	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Answered: h.recorded.Hook, Log: h.Log})
-	alerts, err := newAlerts(h.manager, h.Config)
+	h.sessions = session.New(session.Config{Gateway: h.Gateway, Control: h.dialer("load").Control, Notify: verdicts.Notify, Measured: h.measured, Detour: h.faults.Detour, Log: h.Log})
+	refused := func(ctx context.Context, canary types.NamespacedName, message string) {
+		reconciler.Publish(ctx, canary, corev1.EventTypeWarning, message)
+	}
+	hooks := hook.New(hook.Config{Notify: verdicts.Notify, Egress: h.egress, Refused: refused, Answered: h.recorded.Hook, Log: h.Log})
+	alerts, err := h.newAlerts(refused)
 	if err != nil {
 		return err
 	}
@@ -176,7 +185,7 @@ func (h *house) book() *hosts.Book {
 
 func (h *house) tap() *tap.Server {
 	return &tap.Server{Listener: h.doors.tap, Proxy: tap.New(tap.Config{
-		Find: h.book().Find, Record: h.byHand, Wrap: h.disturb, Log: h.Log,
+		Find: h.book().Find, Record: h.byHand, Wrap: h.disturb, Dial: h.dialer("load by hand").DialContext, Log: h.Log,
 	})}
 }
 
@@ -189,7 +198,7 @@ func (h *house) contract(registry *prometheus.Registry, notify func(context.Cont
 	config := loadtester.Config{
 		Find: h.book().Find, Record: h.byHand, Wrap: h.disturb, Notify: notify,
 		Namespaces: h.Namespaces, AllowTargets: h.AllowTargets, MaxRate: h.MaxRate, AllowExec: h.AllowExec,
-		Registerer: registry, Log: h.Log,
+		Egress: h.egress, Gateway: h.Gateway, Registerer: registry, Log: h.Log,
 	}
 	if h.Hooks == HooksToken {
 		config.Enter = func(r *http.Request) error { return h.server.Guard.Enter(r) }
@@ -216,8 +225,26 @@ func (m memory) Forget(canary types.NamespacedName) {
 	m.faults.DeleteAll(context.Background(), canary) // nobody waits for it
 }
 
-func newAlerts(mgr manager.Manager, config Config) (*alert.Alerts, error) {
-	c := alert.Config{Reader: mgr.GetAPIReader(), Global: config.Alert, Log: config.Log}
+// newEgress is for all that connects to addresses which others name.
+func newEgress(config Config, doors doors) (egress.Policy, error) {
+	deny, err := egress.ParseNetworks(config.DenyTargets)
+	if err != nil {
+		return egress.Policy{}, err
+	}
+	allow, err := egress.ParseNetworks(config.AllowNetworks)
+	return egress.Policy{Own: doors.ports(), Deny: deny, Allow: allow}, err
+}
+
+// dialer is for Services of Canaries. Their names are Kubernetes', but whoever
+// may write Services there says what they mean.
+func (h *house) dialer(what string) *egress.Dialer {
+	d := h.egress.Dialer(what)
+	d.Trusted = h.Gateway
+	return d
+}
+
+func (h *house) newAlerts(refused func(context.Context, types.NamespacedName, string)) (*alert.Alerts, error) {
+	c := alert.Config{Reader: h.manager.GetAPIReader(), Global: h.Alert, Egress: h.egress, Refused: refused, Log: h.Log}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("alerts: %w", err)
 	}

@@ -153,8 +153,14 @@ func (w *world) daemon(config daemon.Config) (stop func()) {
 	if config.Cluster == nil {
 		config.Cluster = env.Config
 	}
-	config.Gateway, config.Namespaces = env.Gateway, []string{w.namespace}
+	config.Gateway = env.Gateway
+	if config.Namespaces == nil {
+		config.Namespaces = []string{w.namespace}
+	}
 	config.SeveralInOneProcess = true
+	if config.AllowNetworks == nil {
+		config.AllowNetworks = []string{"127.0.0.0/8"} // where the hooks of these tests listen
+	}
 	if config.Listen == "" {
 		config.Listen = "127.0.0.1:0"
 	}

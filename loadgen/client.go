@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/serin-dev/serin/measure"
@@ -90,6 +91,7 @@ type endpoint struct {
 	host    string   // asked for
 	network string   // tcp or unix
 	address string   // dialed
+	control func(network, address string, c syscall.RawConn) error
 }
 
 func newEndpoint(t Target) (endpoint, error) {
@@ -100,7 +102,7 @@ func newEndpoint(t Target) (endpoint, error) {
 	if defaultPorts[base.Scheme] == "" || base.Hostname() == "" {
 		return endpoint{}, errors.New("must be http://host[:port], or https, grpc or grpcs")
 	}
-	e := endpoint{url: base, host: orDefault(t.Host, base.Host), network: "tcp", address: hostPort(base)}
+	e := endpoint{url: base, host: orDefault(t.Host, base.Host), network: "tcp", address: hostPort(base), control: t.Control}
 	if path, isUnix := strings.CutPrefix(t.ConnectTo, "unix:"); isUnix {
 		e.network, e.address = "unix", path
 	} else if t.ConnectTo != "" {
@@ -129,7 +131,7 @@ func (e endpoint) isGRPC() bool { return e.url.Scheme == "grpc" || e.url.Scheme 
 // dial connects to the endpoint, whatever address is asked for: proxies are
 // reached by their own.
 func (e endpoint) dial(ctx context.Context) (net.Conn, error) {
-	var d net.Dialer
+	d := net.Dialer{Control: e.control}
 	c, err := d.DialContext(ctx, e.network, e.address)
 	if err != nil {
 		return nil, err

@@ -3,12 +3,15 @@ package loadgen
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -131,5 +134,29 @@ func TestRequestArrivesAsPlanned(t *testing.T) {
 	}
 	if b := <-body; b != "hello" {
 		t.Errorf("server saw body %q", b)
+	}
+}
+
+// Control sees the address that a name has led to, whatever the client is.
+func TestControlRefusesConnections(t *testing.T) {
+	url := acceptAll(t, func(net.Conn) { t.Error("it was reached") })
+	for name, tc := range map[string]struct {
+		plan   Plan
+		scheme string
+	}{"HTTP/1.1": {Plan{}, "http"}, "HTTP/2": {Plan{HTTP2: true}, "http"}, "gRPC": {Plan{}, "grpc"}} {
+		asked := make(chan string, 10)
+		target := Target{URL: strings.Replace(url, "http", tc.scheme, 1), Control: func(_, address string, _ syscall.RawConn) error {
+			asked <- address
+			return errors.New("refused")
+		}}
+		if tc.scheme == "grpc" {
+			tc.plan.Requests = []Request{{Path: "/grpc.health.v1.Health/Check"}}
+		}
+		if got := sendOnce(t, tc.plan, target); got.outcome != measure.Connect {
+			t.Errorf("%s: outcome = %v, want %v", name, got.outcome, measure.Connect)
+		}
+		if got := <-asked; "http://"+got != url {
+			t.Errorf("%s: asked about %s, want the address of %s", name, got, url)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/serin-dev/serin/measure"
@@ -21,6 +22,9 @@ type Target struct {
 	// ConnectTo is dialed instead of the URL's host: host:port, or unix: and
 	// the path of a socket.
 	ConnectTo string
+	// Control is net.Dialer's: it may refuse an address just before a connection
+	// to it. Nil for none. A Transport has its own, and proxies none.
+	Control func(network, address string, c syscall.RawConn) error
 	// Requests are sent instead of the plan's, where there are any.
 	Requests []Request
 	// Recorder takes the results. Required.

@@ -75,7 +75,7 @@ func (e endpoint) dialOwn(ctx context.Context, network, address string) (net.Con
 	if address == hostPort(e.url) {
 		return e.dial(ctx)
 	}
-	var d net.Dialer
+	d := net.Dialer{Control: e.control}
 	return d.DialContext(ctx, network, address)
 }
 

@@ -31,6 +31,9 @@
 {{- with .Values.allowTarget }}
 - {{ printf "--allow-target=%s" (join "," .) | quote }}
 {{- end }}
+{{- with .Values.denyTarget }}
+- {{ printf "--deny-target=%s" (join "," .) | quote }}
+{{- end }}
 {{- if .Values.reports.volume.enabled }}
 - --reports=/reports
 {{- end }}

@@ -63,6 +63,8 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 	flags.StringVar(&config.Loopback, "loopback", daemon.LoopbackOpen, "what it takes to change something over loopback: open (nothing) or token")
 	flags.Float64Var(&config.MaxRate, "max-rate", 1000, "requests a second that all its loads may send together")
 	flags.StringSliceVar(&config.AllowTargets, "allow-target", nil, "hosts that its loads may go to besides the Services of Canaries: names, or *.suffix")
+	flags.StringSliceVar(&config.DenyTargets, "deny-target", nil, "networks, such as 10.0.0.0/8, that no hook, alert or load may lead to, besides loopback, link-local and metadata addresses")
+	flags.StringSliceVar(&config.AllowNetworks, "allow-network", nil, "networks that they may lead to all the same, such as 127.0.0.0/8 on a laptop; never the daemon itself")
 	flags.StringSliceVar(&config.AllowExec, "allow-exec", nil, "programs that it may run, by absolute path, without a shell (default none)")
 	flags.StringVar(&config.Reports, "reports", "", "keep the pages of rollouts below this folder (default: in a ConfigMap of each Canary)")
 	flags.IntVar(&config.KeepReports, "keep-reports", 5, "pages to keep of each Canary")

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/egress"
 )
 
 // Severity says how loud a message is, in Flagger's words.
@@ -55,6 +57,13 @@ type Config struct {
 	Reader client.Reader
 	// Global gets the messages of Canaries without alerts; nil for nobody.
 	Global *Provider
+	// Egress says which addresses AlertProviders and their proxies may have.
+	// The zero Policy is a strict one. Global is the operator's own choice, and
+	// not held to it.
+	Egress egress.Policy
+	// Refused is told of messages whose provider has an address that Egress
+	// refuses; nil for the log alone.
+	Refused func(ctx context.Context, canary types.NamespacedName, message string)
 	// Transport posts the messages. Nil for HTTP that goes through the
 	// provider's proxy, else the environment's.
 	Transport http.RoundTripper
@@ -62,9 +71,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Transport == nil {
-		c.Transport = newTransport()
-	}
 	if c.Global != nil {
 		c.Global = new(*c.Global) // the caller may go on changing theirs
 	}
@@ -92,7 +98,8 @@ func (c Config) Validate() error {
 // Alerts sends messages. Make one with New.
 type Alerts struct {
 	config Config
-	http   *http.Client
+	http   *http.Client  // for AlertProviders
+	global *http.Client  // for the global one
 	begun  chan struct{} // holds one when lines wait to be served
 
 	mu    sync.Mutex // guards lines and what they hold
@@ -112,9 +119,14 @@ func (d destination) String() string {
 // New returns Alerts. Nothing is sent before Run.
 func New(config Config) *Alerts {
 	config = config.withDefaults()
+	var guarded, global http.RoundTripper = newGuardedTransport(config.Egress), newTransport()
+	if config.Transport != nil {
+		guarded, global = config.Transport, config.Transport
+	}
 	return &Alerts{
 		config: config,
-		http:   &http.Client{Transport: config.Transport, CheckRedirect: noRedirect},
+		http:   &http.Client{Transport: guarded, CheckRedirect: noRedirect},
+		global: &http.Client{Transport: global, CheckRedirect: noRedirect},
 		begun:  make(chan struct{}, 1),
 		lines:  make(map[destination]*line),
 	}

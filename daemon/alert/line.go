@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/serin-dev/serin/daemon/egress"
 )
 
 const (
@@ -82,6 +84,7 @@ func (l *line) add(j job) (dropped *job) {
 // started has ended. It is called once.
 func (a *Alerts) Run(ctx context.Context) error {
 	defer a.http.CloseIdleConnections()
+	defer a.global.CloseIdleConnections()
 	defer a.logUnsent(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -120,6 +123,7 @@ func (a *Alerts) serve(ctx context.Context, l *line) {
 		if j, ok := a.next(l); ok {
 			if err := a.deliver(ctx, limiter, l.to, &j); err != nil {
 				a.config.Log.WarnContext(ctx, "alert not sent", append(j.attributes(l.to), "error", err)...)
+				a.tellRefused(ctx, l.to, &j, err)
 			}
 			continue
 		}
@@ -132,6 +136,16 @@ func (a *Alerts) serve(ctx context.Context, l *line) {
 			}
 		}
 	}
+}
+
+// tellRefused has the Canary's people hear of an address that was refused: they
+// have named it, and do not read the log.
+func (a *Alerts) tellRefused(ctx context.Context, to destination, j *job, err error) {
+	refusal, refused := errors.AsType[*egress.Refusal](err)
+	if !refused || a.config.Refused == nil {
+		return
+	}
+	a.config.Refused(ctx, j.Canary, fmt.Sprintf("Alert not sent to alert provider %s: %v", to, refusal))
 }
 
 func (a *Alerts) next(l *line) (j job, ok bool) {

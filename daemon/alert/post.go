@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/serin-dev/serin/daemon/egress"
 )
 
 const (
@@ -28,17 +30,24 @@ type proxyKey struct{}
 
 // newTransport returns a transport that asks each request for its proxy. One
 // for all keeps idle connections countable.
-func newTransport() http.RoundTripper {
-	return &http.Transport{
-		Proxy: func(r *http.Request) (*url.URL, error) {
-			if proxy, ok := r.Context().Value(proxyKey{}).(*url.URL); ok {
-				return proxy, nil
-			}
-			return http.ProxyFromEnvironment(r)
-		},
-		MaxIdleConns:    10,
-		IdleConnTimeout: 30 * time.Second,
+func newTransport() *http.Transport {
+	return &http.Transport{Proxy: proxyOf, MaxIdleConns: 10, IdleConnTimeout: 30 * time.Second}
+}
+
+// newGuardedTransport is for addresses and proxies that AlertProviders name. It
+// shares no connection with the global provider's, which may go where these
+// must not.
+func newGuardedTransport(policy egress.Policy) *http.Transport {
+	t, dialer := newTransport(), policy.Dialer("alerts")
+	t.DialContext, t.Proxy = dialer.DialContext, dialer.Proxy(proxyOf)
+	return t
+}
+
+func proxyOf(r *http.Request) (*url.URL, error) {
+	if proxy, ok := r.Context().Value(proxyKey{}).(*url.URL); ok {
+		return proxy, nil
 	}
+	return http.ProxyFromEnvironment(r)
 }
 
 // noRedirect has redirects returned as answers: most would turn the message
@@ -56,12 +65,23 @@ func (a *Alerts) try(ctx context.Context, to destination, j *job) error {
 	return a.post(ctx, p, j)
 }
 
+// client is the one that may go where a provider is.
+func (a *Alerts) client(p *Provider) *http.Client {
+	if p == a.config.Global {
+		return a.global
+	}
+	return a.http
+}
+
 func (a *Alerts) post(ctx context.Context, p *Provider, j *job) error {
 	request, err := newRequest(ctx, p, j)
 	if err != nil {
 		return err
 	}
-	response, err := a.http.Do(request)
+	response, err := a.client(p).Do(request)
+	if refusal, ok := errors.AsType[*egress.Refusal](err); ok {
+		return refusal // is refused again, and says nothing of paths and tokens
+	}
 	if err != nil {
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // the rest of it is the address

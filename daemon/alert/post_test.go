@@ -87,7 +87,7 @@ func TestGoldenMessages(t *testing.T) {
 			if tc.kind == "rocket" {
 				p.Channel, p.Username = "", "canary bird"
 			}
-			if err := New(Config{}).post(t.Context(), p, tc.job); err != nil {
+			if err := New(Config{Egress: loopback}).post(t.Context(), p, tc.job); err != nil {
 				t.Fatal(err)
 			}
 			got := <-requests
@@ -132,6 +132,7 @@ func TestEndToEnd(t *testing.T) {
 	provider.Spec.Type = v1beta1.AlertSlack
 	provider.Spec.SecretRef = &v1beta1.SecretRef{Name: "key"}
 	a := New(Config{
+		Egress: loopback,
 		Reader: cluster(t, provider, secret("key", map[string]string{"address": address + "/api/chat.postMessage", "token": "xoxb-1"})),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -158,7 +159,7 @@ func TestEndToEnd(t *testing.T) {
 func TestRunClosesIdleConnections(t *testing.T) {
 	address, _ := serve(t, http.StatusOK, "")
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	a := New(Config{})
+	a := New(Config{Egress: loopback})
 	if err := a.post(t.Context(), &Provider{Type: v1beta1.AlertWebhook, Address: address}, hostile()); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func TestSlackAnswers(t *testing.T) {
 		{"", `{"ok":false,"error":"channel_not_found"}`, "", false},
 	} {
 		address, _ := serve(t, http.StatusOK, tc.answer)
-		err := New(Config{}).post(t.Context(), &Provider{Type: v1beta1.AlertSlack, Address: address, Token: tc.token}, hostile())
+		err := New(Config{Egress: loopback}).post(t.Context(), &Provider{Type: v1beta1.AlertSlack, Address: address, Token: tc.token}, hostile())
 		_, again := err.(temporary) //nolint:errorlint // it is returned as it is
 		if (err == nil) != (tc.want == "") || (err != nil && err.Error() != tc.want) || again != tc.again {
 			t.Errorf("%s: %v, again %t; want %q", tc.answer, err, again, tc.want)
@@ -206,7 +207,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := &Provider{Type: v1beta1.AlertSlack, Address: tc.address, Token: "SECRETtoken", Proxy: tc.proxy}
-			err := New(Config{}).post(t.Context(), p, hostile())
+			err := New(Config{Egress: loopback}).post(t.Context(), p, hostile())
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want %q", err, tc.want)
 			}

@@ -13,5 +13,6 @@
 // again, so that a hook is called at least once.
 //
 // The requests are Flagger's: a POST of name, namespace, phase, checksum and
-// metadata in JSON. Any 2xx passes. Redirects are not followed.
+// metadata in JSON. Any 2xx passes. Redirects are not followed, and an address
+// that package egress refuses is an answer that says so.
 package hook

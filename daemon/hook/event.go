@@ -42,8 +42,10 @@ func (h *Hooks) Tell(canary types.NamespacedName, phase v1beta1.Phase, hooks []v
 	h.wake()
 }
 
-// tell tells what there is to tell about a Canary.
+// tell tells what there is to tell about a Canary. That a hook was refused is
+// an event too, which is told in turn; so each refusal is one once.
 func (h *Hooks) tell(ctx context.Context, canary types.NamespacedName) {
+	refused := make(map[string]bool)
 	for {
 		one, ok := h.next(canary)
 		if !ok {
@@ -53,6 +55,10 @@ func (h *Hooks) tell(ctx context.Context, canary types.NamespacedName) {
 			answer, ok := h.ask(ctx, canary, one.phase, &one.hooks[i], "", one.metadata)
 			if !ok {
 				return
+			}
+			if message := refusal(&one.hooks[i], &answer); answer.refused && !refused[message] && h.config.Refused != nil {
+				refused[message] = true
+				h.config.Refused(ctx, canary, message)
 			}
 			if !answer.Passed {
 				h.config.Log.WarnContext(ctx, "an event hook failed", "canary", canary.String(), "hook", one.hooks[i].Name, "answer", answer.Message)

@@ -2,6 +2,7 @@ package hook
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/daemon/rollout"
 )
 
@@ -22,6 +24,11 @@ type Config struct {
 	Notify func(context.Context, types.NamespacedName)
 	// Answered is told of every answer; nil for nobody.
 	Answered func(canary types.NamespacedName, hookType string, passed bool)
+	// Egress says which addresses hooks may have. The zero Policy is a strict one.
+	Egress egress.Policy
+	// Refused is told of hooks whose address Egress refuses: once of each call,
+	// as the events of closed gates do not say what was answered. nil for nobody.
+	Refused func(ctx context.Context, canary types.NamespacedName, message string)
 	// Log is told of event hooks that fail; nil for nobody.
 	Log *slog.Logger
 }
@@ -46,7 +53,7 @@ func New(config Config) *Hooks {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Hooks{
-		config: config, poster: newPoster(), signal: make(chan struct{}, 1),
+		config: config, poster: newPoster(config.Egress), signal: make(chan struct{}, 1),
 		wanted: make(map[types.NamespacedName]map[rollout.Key]*call),
 		told:   make(map[types.NamespacedName][]event), busy: make(map[types.NamespacedName]bool),
 		losing: make(map[types.NamespacedName]bool),
@@ -179,7 +186,7 @@ func (h *Hooks) make(ctx context.Context, c *call) {
 		if !ok {
 			return
 		}
-		h.set(ctx, c, answer)
+		h.set(ctx, c, &answer)
 		if answer.Passed || c.Every <= 0 {
 			return
 		}
@@ -192,18 +199,27 @@ func (h *Hooks) make(ctx context.Context, c *call) {
 }
 
 // set keeps an answer, and says so where it is another one.
-func (h *Hooks) set(ctx context.Context, c *call, answer rollout.Answer) {
+func (h *Hooks) set(ctx context.Context, c *call, answer *reply) {
 	h.mu.Lock()
-	same := c.answer != nil && *c.answer == answer
-	c.answer = &answer
+	same := c.answer != nil && *c.answer == answer.Answer
+	c.answer = &answer.Answer
 	h.mu.Unlock()
-	if !same {
-		h.config.Notify(ctx, c.canary)
+	if same {
+		return
 	}
+	if answer.refused && h.config.Refused != nil {
+		h.config.Refused(ctx, c.canary, refusal(&c.Webhook, answer))
+	}
+	h.config.Notify(ctx, c.canary)
+}
+
+// refusal says which hook was not called, and why.
+func refusal(hook *v1beta1.Webhook, answer *reply) string {
+	return fmt.Sprintf("Hook %s not called: %s", hook.Name, answer.Message)
 }
 
 // ask posts to a webhook. It reports false when ctx ended before the answer.
-func (h *Hooks) ask(ctx context.Context, canary types.NamespacedName, phase v1beta1.Phase, hook *v1beta1.Webhook, occasion string, more map[string]string) (rollout.Answer, bool) {
+func (h *Hooks) ask(ctx context.Context, canary types.NamespacedName, phase v1beta1.Phase, hook *v1beta1.Webhook, occasion string, more map[string]string) (reply, bool) {
 	metadata := maps.Clone(hook.Metadata)
 	if metadata == nil {
 		metadata = make(map[string]string)
@@ -214,7 +230,7 @@ func (h *Hooks) ask(ctx context.Context, canary types.NamespacedName, phase v1be
 		Checksum: checksum(occasion), Metadata: metadata,
 	})
 	if ctx.Err() != nil {
-		return rollout.Answer{}, false
+		return reply{}, false
 	}
 	if h.config.Answered != nil {
 		h.config.Answered(canary, hook.TypeOrDefault(), answer.Passed)

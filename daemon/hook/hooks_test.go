@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/daemon/rollout"
 )
 
@@ -58,11 +60,19 @@ func status(code int) func(int, http.ResponseWriter, *http.Request) {
 	return func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
+// loopback allows what these tests' servers listen on.
+var loopback = egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
+
 // running runs hooks until the test ends; news has a value for each Notify.
 func running(t *testing.T) (hooks *Hooks, news <-chan types.NamespacedName) {
 	t.Helper()
+	return runningUnder(t, loopback)
+}
+
+func runningUnder(t *testing.T, policy egress.Policy) (hooks *Hooks, news <-chan types.NamespacedName) {
+	t.Helper()
 	notified := make(chan types.NamespacedName, 1000)
-	hooks = New(Config{Log: slog.New(slog.DiscardHandler), Notify: func(_ context.Context, canary types.NamespacedName) { notified <- canary }})
+	hooks = New(Config{Egress: policy, Log: slog.New(slog.DiscardHandler), Notify: func(_ context.Context, canary types.NamespacedName) { notified <- canary }})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- hooks.Run(ctx) }()
@@ -103,7 +113,12 @@ func await(t *testing.T, what string, holds func() bool) {
 // answerTo makes one call and returns what came of it.
 func answerTo(t *testing.T, webhook v1beta1.Webhook) rollout.Answer {
 	t.Helper()
-	hooks, _ := running(t)
+	return answerUnder(t, loopback, webhook)
+}
+
+func answerUnder(t *testing.T, policy egress.Policy, webhook v1beta1.Webhook) rollout.Answer {
+	t.Helper()
+	hooks, _ := runningUnder(t, policy)
 	c := callOf(webhook.URL, "gate")
 	c.Webhook = webhook
 	hooks.Call(podinfo, []rollout.Call{c})
@@ -271,7 +286,7 @@ func TestCallsAreWhatIsWanted(t *testing.T) {
 
 func TestCallsBeforeRunAreMadeThen(t *testing.T) {
 	s := serve(t, status(200))
-	hooks := New(Config{Log: slog.New(slog.DiscardHandler), Notify: func(context.Context, types.NamespacedName) {}})
+	hooks := New(Config{Egress: loopback, Log: slog.New(slog.DiscardHandler), Notify: func(context.Context, types.NamespacedName) {}})
 	hooks.Call(podinfo, []rollout.Call{callOf(s.URL, "gate")})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)

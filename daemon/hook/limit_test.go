@@ -124,7 +124,7 @@ func TestRefusedConnectionIsTriedAgain(t *testing.T) {
 	}
 	address := listener.Addr().String()
 	_ = listener.Close()
-	p := newPoster()
+	p := newPoster(loopback)
 	defer p.close()
 	client := p.client(&v1beta1.Webhook{Retries: new(int32(1))}, defaultTimeout)
 	refused := 0
@@ -156,7 +156,7 @@ func TestRefusedConnectionIsTriedAgain(t *testing.T) {
 }
 
 func TestServerDoesNotChooseALongPause(t *testing.T) {
-	p := newPoster()
+	p := newPoster(loopback)
 	defer p.close()
 	pause := p.client(&v1beta1.Webhook{}, defaultTimeout).Backoff
 	for _, header := range []string{"86400", "Fri, 31 Dec 2100 23:59:59 GMT"} {

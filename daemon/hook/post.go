@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/daemon/rollout"
 )
 
@@ -54,9 +55,11 @@ type poster struct {
 	slots               chan struct{} // one for each try under way
 }
 
-func newPoster() *poster {
+func newPoster(policy egress.Policy) *poster {
+	dialer := policy.Dialer("hooks")
 	transport := func(insecure bool) *http.Transport {
 		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.DialContext, t.Proxy = dialer.DialContext, dialer.Proxy(http.ProxyFromEnvironment)
 		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure} // where the hook says disableTLS
 		t.MaxIdleConnsPerHost, t.IdleConnTimeout = 2, 30*time.Second
 		t.MaxResponseHeaderBytes = mostHeader
@@ -70,21 +73,28 @@ func (p *poster) close() {
 	p.trusting.CloseIdleConnections()
 }
 
+// reply is an answer, or why there is none.
+type reply struct {
+	rollout.Answer
+	refused bool // by egress
+}
+
 // post posts to a hook until it answers, or its retries are used up.
-func (p *poster) post(ctx context.Context, hook *v1beta1.Webhook, body payload) rollout.Answer {
+func (p *poster) post(ctx context.Context, hook *v1beta1.Webhook, body payload) reply {
 	content, err := json.Marshal(body)
 	if err != nil {
-		return rollout.Answer{Message: err.Error()}
+		return reply{Answer: rollout.Answer{Message: err.Error()}}
 	}
 	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(content))
 	if err != nil {
-		return rollout.Answer{Message: explain(err, 0)}
+		return reply{Answer: rollout.Answer{Message: explain(err, 0)}}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	timeout := timeoutOf(hook)
 	response, err := p.client(hook, timeout).Do(request)
 	if err != nil {
-		return rollout.Answer{Message: explain(err, timeout)}
+		_, refused := errors.AsType[*egress.Refusal](err)
+		return reply{rollout.Answer{Message: explain(err, timeout)}, refused}
 	}
 	defer func() { _ = response.Body.Close() }()
 	said, _ := io.ReadAll(io.LimitReader(response.Body, mostRead)) // what came is enough
@@ -92,7 +102,7 @@ func (p *poster) post(ctx context.Context, hook *v1beta1.Webhook, body payload) 
 	if text := clean(said); text != "" {
 		message += ": " + text
 	}
-	return rollout.Answer{Passed: response.StatusCode/100 == 2, Message: message}
+	return reply{Answer: rollout.Answer{Passed: response.StatusCode/100 == 2, Message: message}}
 }
 
 func (p *poster) client(hook *v1beta1.Webhook, timeout time.Duration) *retryablehttp.Client {
@@ -110,9 +120,18 @@ func (p *poster) client(hook *v1beta1.Webhook, timeout time.Duration) *retryable
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		RetryMax: retries, RetryWaitMin: firstPause, RetryWaitMax: longestPause,
-		CheckRetry: retryablehttp.DefaultRetryPolicy, Backoff: pause,
+		CheckRetry: again, Backoff: pause,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
+}
+
+// again reports whether there is use in another try: an address that was refused
+// is refused again.
+func again(ctx context.Context, response *http.Response, err error) (bool, error) {
+	if _, refused := errors.AsType[*egress.Refusal](err); refused {
+		return false, nil
+	}
+	return retryablehttp.DefaultRetryPolicy(ctx, response, err)
 }
 
 // timeoutOf is the timeout of one try. net/http takes 0 for none, with which a
@@ -132,6 +151,9 @@ func pause(least, most time.Duration, try int, response *http.Response) time.Dur
 
 // explain says what went wrong, without the address that the event has already.
 func explain(err error, timeout time.Duration) string {
+	if refusal, ok := errors.AsType[*egress.Refusal](err); ok {
+		return clean([]byte(refusal.Error()))
+	}
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}

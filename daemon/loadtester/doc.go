@@ -29,7 +29,8 @@
 // Requests go only to what Find finds, and to AllowTargets. Over HTTP it is
 // found anew for every few requests, so that a load to a Service is divided as
 // its live traffic is, and each result is recorded for the revision that
-// answered. A load of gRPC calls stays with one revision, and ends when its
+// answered. An address that package egress refuses is a 403 that says why, and
+// ends the load where the name means it only later. A load of gRPC calls stays with one revision, and ends when its
 // host means another. No redirect is followed to another host. ghz's calls are
 // described by the server (reflection), so --proto has no effect; without
 // --call it is the health check.

@@ -210,7 +210,7 @@ func TestAllowedTargetsAreSentToAndCountNowhere(t *testing.T) {
 		http.Redirect(rw, r, "http://169.254.169.254/", http.StatusFound)
 	}))
 	defer server.Close()
-	w := newWorld(t, nil, func(c *Config) { c.AllowTargets = []string{"127.0.0.1"} }).run()
+	w := newWorld(t, nil, func(c *Config) { c.AllowTargets, c.Egress = []string{"127.0.0.1"}, loopback }).run()
 	w.load("hey -n 2 -c 1 -host app.example.com " + server.URL + "/x")
 	if len(other) != 2 || len(w.asked) > 0 || len(w.results(v1beta1.SidePrimary)) > 0 || w.events() != "" {
 		t.Errorf("%d requests, results %v, told %s", len(other), w.recorded, w.events())
@@ -259,7 +259,7 @@ func TestGRPCIsMeasuredAndEndsWhenItsHostMoves(t *testing.T) {
 	}()
 
 	w := newWorld(t, nil, nil)
-	w.place.Address = listener.Addr().String()
+	w.place.Address, w.config.Gateway = listener.Addr().String(), listener.Addr().String()
 	w.run()
 	w.load("ghz --insecure -n 5 -c 1 --proto x.proto --call grpc.health.v1.Health/Check podinfo.test:9898")
 	results := w.results(v1beta1.SidePrimary)

@@ -9,18 +9,17 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
+	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/daemon/hosts"
 	"github.com/serin-dev/serin/loadgen"
 )
 
-const (
-	// placeFor is how long a place is used before it is found anew. It is
-	// short against what a rollout does, and long against a request's cost.
-	placeFor    = 20 * time.Millisecond
-	dialTimeout = 10 * time.Second
-)
+// placeFor is how long a place is used before it is found anew. It is
+// short against what a rollout does, and long against a request's cost.
+const placeFor = 20 * time.Millisecond
 
 // route is where the requests of one load go. It is the load's transport for
 // HTTP, and sends each request to the place that its host means at that time.
@@ -55,6 +54,9 @@ func (t *Tester) newRoute(ctx context.Context, l *load) (*route, error) {
 	switch {
 	case errors.Is(err, hosts.ErrUnknown) && t.allows(l.url.Hostname()):
 		r.direct = true
+		if err := t.dialer.CheckHost(ctx, addressOf(l.url)); err != nil {
+			return nil, refuse(http.StatusForbidden, "%v", err)
+		}
 		return r, nil
 	case errors.Is(err, hosts.ErrUnknown):
 		return nil, err
@@ -65,6 +67,19 @@ func (t *Tester) newRoute(ctx context.Context, l *load) (*route, error) {
 	}
 	r.place = place
 	return r, nil
+}
+
+// addressOf is the host:port that a load of that URL connects to.
+func addressOf(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https" || u.Scheme == "grpcs":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // allows reports whether a host is one of AllowTargets.
@@ -84,10 +99,14 @@ func (r *route) target(l *load) loadgen.Target {
 	t := loadgen.Target{URL: l.url.Scheme + "://" + l.url.Host, Host: l.host}
 	switch isGRPC := strings.HasPrefix(l.url.Scheme, "grpc"); {
 	case r.direct && isGRPC:
+		t.Control = r.guard(r.dialer.Control)
 	case r.direct:
 		t.Transport = r
 	case isGRPC:
 		t.URL, t.Host, t.ConnectTo = l.url.Scheme+"://"+r.place.Host, r.place.Host, r.place.Address
+		if r.place.Address != r.config.Gateway {
+			t.Control = r.guard(r.dialer.Control)
+		}
 	default:
 		// The URL has the host that is asked for, so that redirects to it stay.
 		if l.host != "" {
@@ -173,11 +192,32 @@ func (r *route) record(d *loadgen.Detail) {
 	r.config.Record(place, d.Result)
 }
 
+// guard ends the load where an address is refused: it would be refused for each
+// of its requests.
+func (r *route) guard(control func(string, string, syscall.RawConn) error) func(string, string, syscall.RawConn) error {
+	return func(network, address string, c syscall.RawConn) error {
+		err := control(network, address, c)
+		if err != nil {
+			r.lost(err)
+		}
+		return err
+	}
+}
+
+// dial connects for a load over HTTP, and ends it as guard does.
+func (r *route) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := r.dialer.DialContext(ctx, network, address)
+	if refusal, ok := errors.AsType[*egress.Refusal](err); ok {
+		r.lost(refusal)
+	}
+	return conn, err
+}
+
 // newTransport has what a load says about connections, and no proxy: the
 // daemon's environment is not the load's affair.
-func newTransport(plan *loadgen.Plan) *http.Transport {
+func newTransport(plan *loadgen.Plan, r *route) *http.Transport {
 	t := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		DialContext:         r.dial,
 		MaxIdleConns:        2 * plan.Connections, // to both revisions
 		MaxIdleConnsPerHost: plan.Connections,
 		IdleConnTimeout:     time.Minute,

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/loadgen"
 	"github.com/serin-dev/serin/measure"
 )
@@ -86,7 +87,7 @@ func (t *Tester) runLoad(ctx context.Context, k key, l load, r *route, rate floa
 	if l.plan.Closed && l.plan.WorkerRate == 0 {
 		l.plan.WorkerRate = rate / float64(l.plan.Connections)
 	}
-	transport := newTransport(&l.plan)
+	transport := newTransport(&l.plan, r)
 	defer transport.CloseIdleConnections()
 	running, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
@@ -156,7 +157,12 @@ func (t *Tester) tellLoad(ctx context.Context, k key, r *route, e ending, messag
 		message += fmt.Sprintf("; it ended early: %v", e.err)
 	}
 	t.config.Log.InfoContext(ctx, "load has ended", "canary", k.canary.String(), "command", shorten(k.command), "result", e.result, "summary", message)
-	if t.config.Notify != nil && !r.direct {
+	_, refused := errors.AsType[*egress.Refusal](e.err)
+	switch {
+	case t.config.Notify == nil:
+	case !r.direct:
 		t.config.Notify(ctx, r.place.Canary, kind, message)
+	case refused: // which is the fault of who asked, and nobody else's affair
+		t.config.Notify(ctx, k.canary, kind, message)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/daemon/hosts"
 	"github.com/serin-dev/serin/measure"
 )
@@ -54,6 +55,11 @@ type Config struct {
 	// AllowTargets are more hosts that loads may go to: names without a port,
 	// or *.suffix. What they answer counts nowhere.
 	AllowTargets []string
+	// Egress says which addresses loads may have, whatever a name leads to. The
+	// zero Policy is a strict one. Gateway is a host:port that places have as
+	// their Address, and is not held to it; empty for none.
+	Egress  egress.Policy
+	Gateway string
 	// MaxRate is how many requests a second all loads may send together.
 	// Default 1000.
 	MaxRate float64
@@ -92,6 +98,7 @@ type Tester struct {
 	config   Config
 	gates    *Gates
 	programs map[string]program // by name and by path
+	dialer   *egress.Dialer
 	starts   *rate.Limiter
 	admitted chan *task // has room for all that may run
 
@@ -120,7 +127,7 @@ func New(config Config) (*Tester, error) {
 		return nil, fmt.Errorf("load tester: %w", err)
 	}
 	t := &Tester{
-		config: config, gates: NewGates(), programs: programs,
+		config: config, gates: NewGates(), programs: programs, dialer: newDialer(config),
 		starts:   rate.NewLimiter(startRate, startBurst),
 		admitted: make(chan *task, maxRunning), running: make(map[key]*task),
 		loads: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -134,6 +141,12 @@ func New(config Config) (*Tester, error) {
 		config.Registerer.MustRegister(t.loads, t.ended)
 	}
 	return t, nil
+}
+
+func newDialer(config Config) *egress.Dialer {
+	d := config.Egress.Dialer("loads")
+	d.Trusted = config.Gateway
+	return d
 }
 
 // key is what runs once at a time.

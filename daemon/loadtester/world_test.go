@@ -69,7 +69,8 @@ func newWorld(t *testing.T, workload http.HandlerFunc, edit func(*Config)) *worl
 	t.Cleanup(target.Close)
 	w.place = hosts.Place{Canary: canary, Side: v1beta1.SidePrimary, Host: podinfo, Address: target.Listener.Addr().String()}
 	config := Config{
-		Find: w.find, Record: w.record, Registerer: w.reg, Log: slog.New(slog.DiscardHandler),
+		Gateway: w.place.Address, // or it would be refused, as it is on loopback
+		Find:    w.find, Record: w.record, Registerer: w.reg, Log: slog.New(slog.DiscardHandler),
 		Notify: func(_ context.Context, about types.NamespacedName, kind, message string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

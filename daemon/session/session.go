@@ -124,6 +124,9 @@ func (s *session) run(ctx context.Context) {
 
 func (s *session) target(side v1beta1.Side, t Target, recorder *measure.Recorder) loadgen.Target {
 	target := loadgen.Target{URL: "http://" + t.Host, ConnectTo: cmp.Or(s.config.Gateway, t.Address), Recorder: recorder, Transport: s.config.Transport}
+	if s.config.Gateway == "" {
+		target.Control = s.config.Control
+	}
 	if s.config.Detour != nil {
 		target.Detour = s.config.Detour(s.canary, side)
 	}

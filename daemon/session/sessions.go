@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"sync"
+	"syscall"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -37,6 +38,9 @@ type Config struct {
 	// Gateway is the host:port to connect to; empty to connect to each
 	// target's own Address.
 	Gateway string
+	// Control may refuse the address of a target just before a connection to
+	// it, where there is no Gateway; nil for none.
+	Control func(network, address string, c syscall.RawConn) error
 	// Transport sends the requests; nil for HTTP/1.1.
 	Transport http.RoundTripper
 	// Notify is called, from the session's goroutine, when there is a new

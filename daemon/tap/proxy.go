@@ -36,6 +36,8 @@ type Config struct {
 	Record func(place hosts.Place, r measure.Result)
 	// Wrap may disturb requests; nil for none.
 	Wrap func(place hosts.Place, next http.RoundTripper) http.RoundTripper
+	// Dial connects to a place's address; nil to connect to any.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Log  *slog.Logger
 }
 
@@ -49,9 +51,12 @@ type Proxy struct {
 
 // New returns a Proxy.
 func New(config Config) *Proxy {
+	if config.Dial == nil {
+		config.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	}
 	p := &Proxy{config: config, slots: make(chan struct{}, maxRequests)}
 	p.transport = &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		DialContext:           config.Dial,
 		ResponseHeaderTimeout: answerTimeout,
 		MaxIdleConns:          maxIdle,
 		MaxIdleConnsPerHost:   maxIdle,
