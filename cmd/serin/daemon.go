@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -62,9 +63,7 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 	flags.StringVar(&config.Hooks, "hooks", daemon.HooksOpen, "who may use the load tester's contract: open, token (who may patch the Canary) or off")
 	flags.StringVar(&config.Loopback, "loopback", daemon.LoopbackOpen, "what it takes to change something over loopback: open (nothing) or token")
 	flags.Float64Var(&config.MaxRate, "max-rate", 1000, "requests a second that all its loads may send together")
-	flags.StringSliceVar(&config.AllowTargets, "allow-target", nil, "hosts that its loads may go to besides the Services of Canaries: names, or *.suffix")
-	flags.StringSliceVar(&config.DenyTargets, "deny-target", nil, "networks, such as 10.0.0.0/8, that no hook, alert or load may lead to, besides loopback, link-local and metadata addresses")
-	flags.StringSliceVar(&config.AllowNetworks, "allow-network", nil, "networks that they may lead to all the same, such as 127.0.0.0/8 on a laptop; never the daemon itself")
+	addTargets(flags, &config)
 	flags.StringSliceVar(&config.AllowExec, "allow-exec", nil, "programs that it may run, by absolute path, without a shell (default none)")
 	flags.StringVar(&config.Reports, "reports", "", "keep the pages of rollouts below this folder (default: in a ConfigMap of each Canary)")
 	flags.IntVar(&config.KeepReports, "keep-reports", 5, "pages to keep of each Canary")
@@ -79,6 +78,13 @@ ends with SIGTERM or SIGINT; the next one goes on where it stopped.`,
 	flags.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&logFormat, "log-format", "text", "text or json")
 	return cmd
+}
+
+// addTargets adds the flags that say where connections may go.
+func addTargets(flags *pflag.FlagSet, config *daemon.Config) {
+	flags.StringSliceVar(&config.AllowTargets, "allow-target", nil, "hosts that its loads may go to besides the Services of Canaries: names, or *.suffix")
+	flags.StringSliceVar(&config.DenyTargets, "deny-target", nil, "networks, such as 10.0.0.0/8, that no hook, alert or load may lead to, besides loopback, link-local and metadata addresses")
+	flags.StringSliceVar(&config.AllowNetworks, "allow-network", nil, "networks that they may lead to all the same, such as 127.0.0.0/8 on a laptop; never the daemon itself")
 }
 
 func newLogger(cmd *cobra.Command, level, format string) (*slog.Logger, error) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -59,7 +60,9 @@ func TestAlertsThatNameLoopback(t *testing.T) {
 		policy := strict()
 		policy.Allow = tc.policy.Allow
 		p := &Provider{Type: v1beta1.AlertWebhook, Address: tc.address, Proxy: tc.proxy}
-		err := New(Config{Egress: policy}).post(t.Context(), p, hostile())
+		ctx, cancel := context.WithTimeout(t.Context(), tryTimeout)
+		err := New(Config{Egress: policy}).post(ctx, p, hostile())
+		cancel()
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s through %q: %v, want %q", tc.address, tc.proxy, err, tc.want)
 		}
@@ -107,8 +110,13 @@ func TestRefusedAlertIsToldToItsCanary(t *testing.T) {
 	go func() { ended <- a.Run(ctx) }()
 	a.Send(told("hello"), via("people"))
 	want := news{podinfo, "Alert not sent to alert provider test/people: refused to connect to 127.0.0.1:1: loopback addresses are not allowed for alerts"}
-	if got := <-refused; got != want {
-		t.Errorf("told %+v, want %+v", got, want)
+	select {
+	case got := <-refused:
+		if got != want {
+			t.Errorf("told %+v, want %+v", got, want)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("nobody is told within 20 s")
 	}
 	cancel()
 	if err := <-ended; err != nil {

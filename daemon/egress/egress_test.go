@@ -1,6 +1,7 @@
 package egress_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/serin-dev/serin/daemon/egress"
 	"github.com/serin-dev/serin/daemon/egress/egresstest"
@@ -192,7 +194,9 @@ func get(t *testing.T, dialer *egress.Dialer, target string, proxy *url.URL) err
 	t.Helper()
 	transport := &http.Transport{DialContext: dialer.DialContext, Proxy: dialer.Proxy(http.ProxyURL(proxy))}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
