@@ -83,7 +83,7 @@ var rules = []struct{ from, forbidden, reason string }{
 
 // allowed are exceptions: what a package of a rule may import all the same.
 var allowed = map[[2]string]bool{
-	{"report", module + "measure"}:              true, // what it shows
+	{"report", module + "measure"}:             true, // what it shows
 	{"daemon/alert", module + "daemon/egress"}: true, // where it may connect to
 }
 
