@@ -243,32 +243,38 @@ const unblockAfter = 30 * time.Second
 // follow because of them: the user's tags, and shares that were kept. Neither a
 // promotion nor a rollback would get through for ever.
 func (d *decider) unblock() {
-	waited := d.Now.Sub(d.since())
-	blocks := func(revision string) bool {
-		state, exists := d.Service.Revisions[revision]
-		if revision == "" || state.Ready {
-			return false
-		}
-		bound := d.spec.ProgressDeadline() / 2
-		if !exists || state.Failed {
-			bound = unblockAfter
-		}
-		d.waits = d.waits || waited < bound
-		return waited >= bound
-	}
-	for _, t := range d.Service.Spec {
-		if t.Tag != "" && t.Tag != PrimaryTag && t.Tag != CanaryTag && blocks(t.Revision) {
-			d.Drop = append(d.Drop, t.Tag)
-			d.event(warning(fmt.Sprintf("Tag %s of service %s is dropped: its revision %s cannot serve, and the Route follows no division while it is a target", t.Tag, d.serviceName(), t.Revision)).loud(Warn))
-		}
-	}
+	d.dropTags()
 	d.Status.KeptShares = slices.DeleteFunc(d.Status.KeptShares, func(s v1beta1.TrafficShare) bool {
-		if !blocks(s.Revision) {
+		if !d.blocks(s.Revision) {
 			return false
 		}
 		d.event(warning(fmt.Sprintf("%s had %d %% of the live traffic of service %s and cannot serve: %s takes them", s.Revision, s.Percent, d.serviceName(), d.Status.LastPromotedSpec)).loud(Warn))
 		return true
 	})
+}
+
+func (d *decider) dropTags() {
+	for _, t := range d.Service.Spec {
+		if t.Tag != "" && t.Tag != PrimaryTag && t.Tag != CanaryTag && d.blocks(t.Revision) {
+			d.Drop = append(d.Drop, t.Tag)
+			d.event(warning(fmt.Sprintf("Tag %s of service %s is dropped: its revision %s cannot serve, and the Route follows no division while it is a target", t.Tag, d.serviceName(), t.Revision)).loud(Warn))
+		}
+	}
+}
+
+// blocks reports whether a revision has kept the Route from following for too long.
+func (d *decider) blocks(revision string) bool {
+	state, exists := d.Service.Revisions[revision]
+	if revision == "" || state.Ready {
+		return false
+	}
+	bound := d.spec.ProgressDeadline() / 2
+	if !exists || state.Failed {
+		bound = unblockAfter
+	}
+	waited := d.Now.Sub(d.since())
+	d.waits = d.waits || waited < bound
+	return waited >= bound
 }
 
 func (d *decider) warnIgnored() {

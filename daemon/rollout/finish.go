@@ -117,6 +117,9 @@ func (d *decider) explainTraffic(want Traffic) {
 		if before.Message != text {
 			d.event(warning(text).loud(Error))
 		}
+		if !d.passive {
+			d.dropTags()
+		}
 		d.notApplied(reasonNotShown, text)
 	}
 }

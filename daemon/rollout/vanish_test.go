@@ -309,3 +309,21 @@ func TestServiceBackAtItsPrimaryEndsTheRollout(t *testing.T) {
 	w.settle()
 	w.expect(t, v1beta1.PhaseProgressing, 0)
 }
+
+// So it is where nothing is being rolled out, and what was put back does not get through.
+func TestTagOfABrokenRevisionIsDroppedAtRest(t *testing.T) {
+	w := generations(t)
+	w.now = w.now.Add(time.Hour)
+	w.service.Traffic = []Target{{Revision: "rev-3", Percent: 100}}
+	w.service.Spec = append(w.service.Spec, Target{Revision: "rev-9", Tag: "stable"})
+	for range 3 {
+		w.decide()
+		w.converge()
+		w.now = w.now.Add(30 * time.Second)
+	}
+	w.settle()
+	w.expectEvent(t, "Tag stable of service test/podinfo is dropped: its revision rev-9 cannot serve")
+	if w.live("rev-2") != 100 || w.applied().Status != "True" {
+		t.Errorf("traffic %+v, condition %+v", w.service.Traffic, w.applied())
+	}
+}
