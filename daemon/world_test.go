@@ -82,7 +82,7 @@ func beDaemon(encoded string) error {
 	}
 	cluster.Wrap(c.Crash.wrap)
 	return daemon.Run(context.Background(), daemon.Config{
-		Cluster: cluster, Gateway: c.Gateway, Namespaces: []string{c.Namespace}, Listen: "127.0.0.1:0",
+		Cluster: cluster, Gateway: c.Gateway, Namespaces: []string{c.Namespace}, Listen: "127.0.0.1:0", AllowNetworks: []string{"127.0.0.0/8"},
 		Log: slog.New(slog.NewTextHandler(os.Stdout, nil)),
 	})
 }
