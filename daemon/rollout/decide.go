@@ -86,6 +86,9 @@ func (d *decider) recognizeService() {
 	}
 	d.forgetService()
 	d.Status.ServiceUID = d.Service.UID
+	if left := d.Service.Left; left != nil && left.UID == d.Canary.UID && left.UID != "" {
+		d.Status.Failed = slices.Clone(left.Failed) // the note outlives a status that was lost
+	}
 }
 
 // forgetVanished drops what the status says of revisions that were deleted.

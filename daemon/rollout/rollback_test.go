@@ -99,3 +99,19 @@ func TestRevisionThatFailedIsNotRolledOutAgainByItself(t *testing.T) {
 		t.Errorf("traffic %+v, failed %v", w.service.Traffic, w.canary.Status.Failed)
 	}
 }
+
+// A status that is lost takes nothing with it that the Service's note has.
+func TestFailureIsRememberedByTheServiceToo(t *testing.T) {
+	w := initialized(t)
+	w.canary.UID = "life-1"
+	w.service.Left = nil
+	w.push("rev-2")
+	w.ready("rev-2")
+	w.failAll(t)
+	w.canary.Status = v1beta1.CanaryStatus{}
+	w.settle()
+	w.expect(t, v1beta1.PhaseInitialized, 0)
+	if !slices.Equal(w.canary.Status.Failed, []string{"rev-2"}) || w.canary.Status.Analysis != nil || w.live("rev-1") != 100 {
+		t.Errorf("failed %v, analysis %+v, traffic %+v", w.canary.Status.Failed, w.canary.Status.Analysis, w.service.Traffic)
+	}
+}
