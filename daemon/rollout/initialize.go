@@ -151,12 +151,13 @@ func (d *decider) giveUpPrimary() {
 	d.Status.LastPromotedSpec, d.Status.LastAppliedSpec, d.Status.KeptShares = next, next, nil
 }
 
-// keepShares notes what other revisions have of the live traffic.
+// keepShares notes what other revisions have of the live traffic, but for those that
+// were rolled back.
 func (d *decider) keepShares(primary string) {
 	d.Status.KeptShares = nil
 	live := d.Service.live()
 	for _, revision := range slices.Sorted(maps.Keys(live)) {
-		if revision != primary && d.Service.exists(revision) {
+		if revision != primary && d.Service.exists(revision) && !slices.Contains(d.Status.Failed, revision) {
 			d.Status.KeptShares = append(d.Status.KeptShares, v1beta1.TrafficShare{Revision: revision, Percent: live[revision]})
 		}
 	}

@@ -327,3 +327,16 @@ func TestTagOfABrokenRevisionIsDroppedAtRest(t *testing.T) {
 		t.Errorf("traffic %+v, condition %+v", w.service.Traffic, w.applied())
 	}
 }
+
+// What somebody gave to a revision that was rolled back is not kept for it.
+func TestShareOfARevisionThatFailedIsNotKept(t *testing.T) {
+	w := generations(t)
+	w.specify("kubectl", Target{Revision: "rev-1", Percent: 60}, Target{Revision: "rev-3", Percent: 40})
+	w.converge()
+	w.canary.Status.Retired = nil
+	delete(w.service.Revisions, "rev-2")
+	w.settle()
+	if s := w.canary.Status; s.LastPromotedSpec != "rev-1" || len(s.KeptShares) != 0 || w.live("rev-3") != 0 {
+		t.Errorf("primary %s, kept %+v, traffic %+v", s.LastPromotedSpec, s.KeptShares, w.service.Traffic)
+	}
+}
