@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync"
@@ -268,11 +270,14 @@ func TestLoadThatIsPostedCounts(t *testing.T) {
 	r.awaitEvent("Halt podinfo." + r.namespace + " advancement success rate ")
 }
 
-// A Canary's gates may be the daemon's own, as they may be the load tester's.
+// A Canary's gates may be the daemon's own, as they may be the load tester's. They are
+// reached through a Service; the daemon's own address is refused to hooks.
 func TestGateOfTheContract(t *testing.T) {
 	r := newReachable(t, "127.0.0.1", nil)
+	service := httptest.NewServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: r.http}))
+	t.Cleanup(service.Close)
 	r.changeCanary(func(c *v1beta1.Canary) {
-		c.Spec.Analysis.Webhooks = []v1beta1.Webhook{{Name: "gate", Type: v1beta1.ConfirmPromotionHook, URL: "http://" + r.http + "/gate/check"}}
+		c.Spec.Analysis.Webhooks = []v1beta1.Webhook{{Name: "gate", Type: v1beta1.ConfirmPromotionHook, URL: service.URL + "/gate/check"}}
 	})
 	r.push("6.0.1")
 	r.awaitPhase(v1beta1.PhaseWaitingPromotion)
