@@ -307,8 +307,6 @@ func (s *simulation) command(t *rapid.T) {
 		if a != nil {
 			s.commanded[a.CanaryRevision] = true
 		}
-	case v1beta1.RetryAnnotation:
-		delete(s.condemned, s.service.LatestCreated)
 	case v1beta1.RollbackAnnotation:
 		for _, r := range s.canary.Status.Retired {
 			s.commanded[r.Revision] = true
