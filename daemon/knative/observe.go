@@ -43,9 +43,11 @@ func Observe(service *servingv1.Service, revisions []servingv1.Revision) *rollou
 	o.SpecWriter, o.SpecTime = specWriter(service)
 	if left, err := readLeft(service); err == nil && left != nil { // a note that somebody has broken is none
 		o.Left = left
-		if initial, err := readInitial(service); err == nil {
-			o.Left.Initial = targets(initial)
+		initial, err := readInitial(service)
+		if err != nil {
+			o.Left.Problem = err.Error()
 		}
+		o.Left.Initial = targets(initial)
 	}
 	for i := range revisions {
 		o.Revisions[revisions[i].Name] = observeRevision(&revisions[i])

@@ -1,6 +1,7 @@
 package knative
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -151,6 +152,22 @@ func TestRestoreWithoutMemoryServesTheLatestRevision(t *testing.T) {
 	}
 	if back, err := Depart(&servingv1.Service{}, &rollout.Service{}, rollout.Departure{}); back != nil || err != nil {
 		t.Errorf("a Service that is not ours would be written: %v, %v", back, err)
+	}
+}
+
+// What somebody has broken is not read: a note is none, and the traffic that was found is
+// not given back, which is no reason to leave the rest.
+func TestBrokenAnnotations(t *testing.T) {
+	service := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "podinfo"}}
+	service = divided(t, service, "life-1", rollout.Traffic{Primary: "a"})
+	service.Annotations[InitialTrafficAnnotation] = "{"
+	left := Observe(service, nil).Left
+	if left == nil || left.UID != "life-1" || left.Initial != nil || !strings.Contains(left.Problem, InitialTrafficAnnotation) {
+		t.Errorf("with a broken traffic the note is %+v", left)
+	}
+	service.Annotations[CanaryAnnotation] = "{"
+	if o := Observe(service, nil); o.Left != nil || Noted(service) != nil {
+		t.Errorf("a broken note is %+v", o.Left)
 	}
 }
 

@@ -17,8 +17,10 @@ type Left struct {
 	Revert bool `json:"revertOnDeletion,omitempty"`
 	// Failed are the revisions that were rolled back.
 	Failed []string `json:"failed,omitempty"`
-	// Initial is the division that was found at initialization.
+	// Initial is the division that was found at initialization. Problem says why it
+	// cannot be read; empty where it can.
 	Initial []Target `json:"-"`
+	Problem string   `json:"-"`
 }
 
 // Departure is what to do about a Service whose Canary is gone. In any case
@@ -57,6 +59,9 @@ func Leave(s *Service, name string) Departure {
 
 // unrestorable says why the traffic found at initialization cannot be given back.
 func (s *Service) unrestorable() string {
+	if s.Left.Problem != "" {
+		return s.Left.Problem
+	}
 	initial := s.Left.Initial
 	if len(initial) == 0 { // Knative's default
 		initial = []Target{{Percent: 100}}
