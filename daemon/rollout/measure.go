@@ -8,10 +8,14 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// startMeasuring begins a check under the Route as it is.
+// startMeasuring begins a check under the Route as it is. Where that does not show the
+// division, as it may after a hook that took its time, the check is interrupted at once.
 func (d *decider) startMeasuring() {
 	a := d.Status.Analysis
-	a.RouteGeneration = d.Service.Generation
+	a.RouteGeneration = 0
+	if d.Service.Current && d.Service.Divides(d.split()) {
+		a.RouteGeneration = d.Service.Generation
+	}
 	d.keepMeasuring()
 }
 

@@ -206,6 +206,31 @@ func (w *world) split() Traffic {
 	return want
 }
 
+// The Route may have changed while a pre-rollout hook took its time.
+func TestCheckAfterAHookBeginsUnderTheDivision(t *testing.T) {
+	w := initialized(t)
+	w.hook(v1beta1.PreRolloutHook, "smoke")
+	w.push("rev-2")
+	w.ready("rev-2")
+	w.settle()
+	w.specify("argocd", Target{Percent: 100})
+	w.converge()
+	w.decide() // it is put back, and the Route has not followed
+	w.hooks["smoke"] = passes
+	w.decide()
+	before := w.canary.Status.Analysis
+	if before.Stage != v1beta1.StageMeasuring || before.RouteGeneration != 0 {
+		t.Fatalf("analysis %+v, want a check that does not count", before)
+	}
+	w.converge()
+	w.say(analysis.Pass)
+	w.settle()
+	w.expect(t, v1beta1.PhaseProgressing, 0)
+	if w.measure == nil || w.measure.Check <= before.Check {
+		t.Errorf("measure %+v, want a check after %d", w.measure, before.Check)
+	}
+}
+
 // A revision that breaks the Route by breaking down fails its checks all the same.
 func TestFailedCheckCountsWhileTheRouteIsNotReady(t *testing.T) {
 	w := analysing(t)
